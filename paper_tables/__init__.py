@@ -1,0 +1,1 @@
+"""What the papers say and what we say: published values, our values, verdicts, renderings."""

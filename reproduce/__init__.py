@@ -1,0 +1,1 @@
+"""How a number is made: recipe -> model -> training -> one row of the ledger."""

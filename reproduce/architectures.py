@@ -1,0 +1,103 @@
+"""What a model is, in numbers and switches: one frozen dataclass a family, no torch.
+
+``reproduce.models.build`` turns one of these into a network. Every slip of a published code is a field of its
+own whose default is the right mathematics; the bracket names the slip in ``paper_tables/deviations.md``.
+
+    AttentionCnn(positions="learned-content", heads=9, hierarchical=True)
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResNet:
+    """ResNet-18 with a 3x3 stem and no max-pool, the convolutional baseline of Table 1."""
+
+    family: ClassVar[str] = "resnet"
+    image_size: int = 32
+    classes: int = 10
+    width: int = 64
+    blocks: tuple[int, ...] = (2, 2, 2, 2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttentionCnn:
+    """Six post-norm attention blocks over a 16x16 map of 2x2 patches (Cordonnier et al. 2020; [Re] section 3).
+
+    Each head is as wide as the model (D_h = D_out = ``width``), so that N_h heads act as an
+    sqrt(N_h) x sqrt(N_h) convolution with ``width`` filters.
+    """
+
+    family: ClassVar[str] = "attention-cnn"
+    image_size: int = 32
+    classes: int = 10
+    patch: int = 2
+    width: int = 400
+    hidden: int = 512
+    heads: int = 9
+    depth: int = 6
+    positions: Literal["gaussian", "learned", "learned-content"] = "learned-content"
+    isotropic: bool = True  # gaussian positions only
+    hierarchical: bool = False  # one block, `depth` passes, keys of the first pass kept
+    attention_dropout: float = 0.1
+    hidden_dropout: float = 0.0
+    dropout_mask: Literal["batch", "sample"] = "sample"  # B18: position-only maps: one mask a step, or one an image
+    activation: Literal["relu", "gelu"] = "relu"
+    norm_epsilon: float = 1e-5
+    value_projection: bool = False  # B10: a value projection per head before the output projection
+    output_dense: bool = False  # the original's extra D x D layer after the heads are joined
+    query_key_bias: bool = False  # the original's biases on queries and keys
+    position_bias: bool = True  # a bias per head on position-only scores; the softmax cancels it
+    transpose_content: bool = False  # B2: scores of the transposed image
+    add_centre: bool = False  # B3: c + mu_2 where c * mu_2 is meant
+    skip_attention_norm: bool = False  # B4: the LayerNorm after attention has no effect
+
+
+@dataclass(frozen=True, kw_only=True)
+class VisionTransformer:
+    """The report's Vision Transformer: ResNet stem, 2x2 patches of its map, heads as wide as the model."""
+
+    family: ClassVar[str] = "vision-transformer"
+    image_size: int = 32
+    classes: int = 10
+    stem: Literal["resnet", "none"] = "resnet"
+    stem_width: int = 64
+    patch: int = 2
+    width: int = 400
+    hidden: int = 512
+    heads: int = 9
+    depth: int = 6
+    hierarchical: bool = False
+    attention_dropout: float = 0.1
+    residual: Literal["raw", "normed"] = "raw"  # B13: the residual branch carries LN(x)
+    cls_token: Literal["learned", "noise", "none"] = "learned"  # B13: fresh uniform noise at every pass
+    pool: Literal["cls", "mean"] = "cls"  # B13: mean over patches and class token alike
+
+
+@dataclass(frozen=True, kw_only=True)
+class San:
+    """Self-attention network (Zhao et al. 2020): official SAN10/15/19, the report's cut of it and its HA form."""
+
+    family: ClassVar[str] = "san"
+    image_size: int = 32
+    classes: int = 10
+    attention: Literal["pairwise", "patchwise"] = "pairwise"
+    relation: Literal["subtraction", "summation", "concatenation", "hadamard", "dot", "star", "clique"] = "subtraction"
+    stem: int = 64
+    widths: tuple[int, ...] = (64, 256, 512, 1024)
+    layers: tuple[int, ...] = (2, 1, 2, 4)
+    kernels: tuple[int, ...] = (3, 3, 3, 3)
+    pool: bool = True  # 2x2 max-pool before each stage
+    relation_ratio: int = 16  # r = C / r1
+    value_ratio: int = 4  # mid = C / r2
+    share: int = 8  # channels that share one attention weight
+    projection_bias: bool = True
+    hierarchical: bool = False  # one stage used in `len(widths)` passes, keys of the first pass kept
+    pass_statistics: Literal["per-pass", "shared"] = "per-pass"  # shared BatchNorm layers: whose running statistics
+    discard_preactivation: bool = False  # B11: attention is fed x, not ReLU(BN(x))
+    reuse_first_key: bool = False  # B11: every block scores against the first block's keys
+
+
+Architecture = ResNet | AttentionCnn | VisionTransformer | San
+FAMILIES: dict[str, type] = {kind.family: kind for kind in (ResNet, AttentionCnn, VisionTransformer, San)}

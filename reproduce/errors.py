@@ -1,0 +1,23 @@
+"""The one exception that users see: a sentence, a hint, exit code 2.
+
+raise UserError("no row is called 'learnt'", hint="did you mean 'learned'?")
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """Something the user can mend: ``message`` is one sentence, ``hint`` says what to do next."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return a hint that names the nearest of ``known``, or lists them where none is near."""
+    choices = list(known)
+    near = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
+    return f"did you mean '{near[0]}'?" if near else f"choose one of: {', '.join(choices)}"

@@ -1,0 +1,57 @@
+"""Which implementation runs, and why."""
+
+import importlib.util
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from .checks import BACKENDS, check_choice
+
+
+@cache
+def find_cupy() -> str | None:
+    """Return None where CuPy can be imported, else the reason in one sentence."""
+    if importlib.util.find_spec("cupy") is None:
+        return "CuPy is not installed"
+    try:
+        import cupy  # noqa: F401
+    except Exception as error:  # a broken CUDA installation raises anything from ImportError to OSError
+        return f"CuPy does not import: {error}"
+    return None
+
+
+def explain_backend(device: torch.device, backend: str = "auto") -> tuple[str, str]:
+    """Return (backend, reason): what ``backend`` means for tensors on ``device``.
+
+    Raises:
+        ValueError: for an unknown backend, or ``cupy`` where it cannot run.
+    """
+    check_choice("backend", backend, BACKENDS)
+    if backend == "torch":
+        return "torch", "asked for"
+    obstacle = f"the tensors are on {device.type}, not cuda" if device.type != "cuda" else find_cupy()
+    if backend == "cupy" and obstacle:
+        raise ValueError(f"backend: needs CUDA tensors and CuPy for 'cupy', got {device.type} tensors; {obstacle}")
+    if obstacle:
+        return "torch", obstacle
+    return "cupy", "CUDA tensors and CuPy imports"
+
+
+def use_cupy(tensor: Tensor, backend: str) -> bool:
+    """Return whether the CUDA kernels run for ``tensor``."""
+    return explain_backend(tensor.device, backend)[0] == "cupy"
+
+
+def is_exporting() -> bool:
+    """Return whether a graph is being exported (ONNX, torch.export): the plain twins then are traced instead."""
+    return torch.onnx.is_in_onnx_export() or torch.compiler.is_exporting()
+
+
+def cast_for_autocast(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """Return the tensors in autocast's dtype where autocast is on, float64 left alone; else as they are."""
+    kind = tensors[0].device.type
+    if not torch.is_autocast_enabled(kind):
+        return tensors
+    dtype = torch.get_autocast_dtype(kind)
+    return tuple(t.to(dtype) if t.is_floating_point() and t.dtype != torch.float64 else t for t in tensors)

@@ -1,0 +1,107 @@
+"""The local operators as users call them: arguments checked, backend chosen, autocast followed."""
+
+from torch import Tensor
+
+from . import ops, reference
+from .checks import check_aggregation, check_alike, check_shape, check_window
+from .choice import cast_for_autocast, is_exporting, use_cupy
+
+
+def subtraction(
+    x: Tensor,
+    kernel_size: int,
+    stride: int = 1,
+    dilation: int = 1,
+    pad_mode: str = "reflect",
+    backend: str = "auto",
+) -> Tensor:
+    """Subtract from every pixel each of its k*k neighbours: y[n,c,t,o] = x[n,c,centre(o)] - x~[n,c,j(o,t)].
+
+    Args:
+        x: map (N, C, H, W).
+        kernel_size: odd k.
+        stride: step between centres in pixels.
+        dilation: step between taps in pixels.
+        pad_mode: ``reflect`` (no edge repeat) or ``zero``.
+        backend: ``auto``, ``cupy`` or ``torch``.
+
+    Returns:
+        (N, C, k*k, L) with L = ceil(H/s)*ceil(W/s).
+
+    Raises:
+        ValueError: for arguments that cannot work; it names the argument and both values.
+    """
+    return subtraction2(x, x, kernel_size, stride, dilation, pad_mode, backend)
+
+
+def subtraction2(
+    a: Tensor,
+    b: Tensor,
+    kernel_size: int,
+    stride: int = 1,
+    dilation: int = 1,
+    pad_mode: str = "reflect",
+    backend: str = "auto",
+) -> Tensor:
+    """Subtract neighbours of b from centres of a: y[n,c,t,o] = a[n,c,centre(o)] - b~[n,c,j(o,t)].
+
+    Args:
+        a: map (N, C, H, W) read at the centres.
+        b: map (N, C, H, W) read at the neighbours.
+        kernel_size: odd k.
+        stride: step between centres in pixels.
+        dilation: step between taps in pixels.
+        pad_mode: ``reflect`` (no edge repeat) or ``zero``.
+        backend: ``auto``, ``cupy`` or ``torch``.
+
+    Returns:
+        (N, C, k*k, L).
+
+    Raises:
+        ValueError: for arguments that cannot work; it names the argument and both values.
+    """
+    window = check_window(kernel_size, stride, dilation, pad_mode, "a", a)
+    check_shape("b", b, tuple(a.shape), "the shape of a")
+    check_alike(a=a, b=b)
+    cupy = use_cupy(a, backend)
+    if is_exporting():
+        return reference.subtraction2(a, b, window)
+    return ops.subtract(a, b, *window, cupy)
+
+
+def aggregation(
+    x: Tensor,
+    weight: Tensor,
+    kernel_size: int,
+    stride: int = 1,
+    dilation: int = 1,
+    pad_mode: str = "reflect",
+    backend: str = "auto",
+) -> Tensor:
+    """Sum the neighbours with a weight of their own: y[n,c,o] = sum_t weight[n, c mod Cw, t, o] * x~[n,c,j(o,t)].
+
+    Under autocast both inputs are cast to its dtype; sums are float32 for halves.
+
+    Args:
+        x: map (N, C, H, W).
+        weight: (N, Cw, k*k, L), Cw a divisor of C; channel c uses weight channel c mod Cw (interleaved).
+        kernel_size: odd k.
+        stride: step between centres in pixels.
+        dilation: step between taps in pixels.
+        pad_mode: ``reflect`` (no edge repeat) or ``zero``.
+        backend: ``auto``, ``cupy`` or ``torch``.
+
+    Returns:
+        (N, C, Ho, Wo).
+
+    Raises:
+        ValueError: for arguments that cannot work; it names the argument and both values.
+    """
+    window = check_window(kernel_size, stride, dilation, pad_mode, "x", x)
+    check_aggregation(x, weight, window)
+    x, weight = cast_for_autocast(x, weight)
+    check_alike(x=x, weight=weight)
+    cupy = use_cupy(x, backend)
+    if is_exporting():
+        return reference.aggregation(x, weight, window)
+    return ops.aggregate(x, weight, *window, cupy)

@@ -1,0 +1,92 @@
+"""The mapping gamma of the attention operators, as the tensors it is made of."""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Mapping(NamedTuple):
+    """gamma = BatchNorm(D) - ReLU - 1x1 (D -> M, no bias) - BatchNorm(M) - ReLU - 1x1 (M -> O, bias).
+
+    ``weight1`` is (M, D) or (M, D, 1, 1) and ``weight2`` (O, M) or (O, M, 1, 1); the rest are vectors. In training
+    the running statistics (None: not kept) are updated in place as nn.BatchNorm2d does: momentum, unbiased variance.
+    """
+
+    scale1: Tensor
+    shift1: Tensor
+    running_mean1: Tensor | None
+    running_var1: Tensor | None
+    weight1: Tensor
+    scale2: Tensor
+    shift2: Tensor
+    running_mean2: Tensor | None
+    running_var2: Tensor | None
+    weight2: Tensor
+    bias: Tensor | None
+    training: bool = False
+    momentum: float = 0.1
+    eps: float = 1e-5
+
+    @property
+    def matrix1(self) -> Tensor:
+        """``weight1`` as (M, D)."""
+        return self.weight1.flatten(1)
+
+    @property
+    def matrix2(self) -> Tensor:
+        """``weight2`` as (O, M)."""
+        return self.weight2.flatten(1)
+
+    @property
+    def batch_stats1(self) -> bool:
+        """Whether the first BatchNorm uses the statistics of this batch."""
+        return self.training or self.running_mean1 is None
+
+    @property
+    def batch_stats2(self) -> bool:
+        """Whether the second BatchNorm uses the statistics of this batch."""
+        return self.training or self.running_mean2 is None
+
+    def normalise1(self, z_NDX: Tensor) -> Tensor:
+        """Apply the first BatchNorm to (N, D, X), running statistics in place."""
+        return _normalise(z_NDX, self.running_mean1, self.running_var1, self.scale1, self.shift1, self)
+
+    def normalise2(self, h_NMX: Tensor) -> Tensor:
+        """Apply the second BatchNorm to (N, M, X), running statistics in place."""
+        return _normalise(h_NMX, self.running_mean2, self.running_var2, self.scale2, self.shift2, self)
+
+
+def _normalise(
+    z: Tensor, mean: Tensor | None, var: Tensor | None, scale: Tensor, shift: Tensor, mapping: Mapping
+) -> Tensor:
+    use_batch = mapping.training or mean is None
+    if z.numel() == 0:
+        return z  # an empty batch has no statistics and leaves the running ones as they are
+    kept = (None, None) if mean is None else (mean, var)
+    return F.batch_norm(z, *kept, scale.to(z.dtype), shift.to(z.dtype), use_batch, mapping.momentum, mapping.eps)
+
+
+def read_mapping(norm1: nn.BatchNorm2d, conv1: nn.Conv2d, norm2: nn.BatchNorm2d, conv2: nn.Conv2d) -> Mapping:
+    """Collect the tensors of four modules into a `Mapping` and count the batch as their forward would.
+
+    In training both ``num_batches_tracked`` advance by one; ``momentum=None`` (cumulative average) is not supported.
+
+    Raises:
+        ValueError: if ``momentum`` is None, the two norms disagree on mode, momentum or eps, or are not affine.
+    """
+    one, two = (norm1.training, norm1.momentum, norm1.eps), (norm2.training, norm2.momentum, norm2.eps)
+    if one != two or norm1.momentum is None:
+        raise ValueError(f"norm1 and norm2: (training, momentum, eps) must be equal and set, got {one} and {two}")
+    if not (norm1.affine and norm2.affine):
+        raise ValueError(f"norm1 and norm2: both must be affine, got {norm1.affine} and {norm2.affine}")
+    for norm in (norm1, norm2):
+        if norm.training and norm.num_batches_tracked is not None:
+            with torch.no_grad():
+                norm.num_batches_tracked.add_(1)
+    return Mapping(
+        norm1.weight, norm1.bias, norm1.running_mean, norm1.running_var, conv1.weight,
+        norm2.weight, norm2.bias, norm2.running_mean, norm2.running_var, conv2.weight, conv2.bias,
+        norm1.training, norm1.momentum, norm1.eps,
+    )  # fmt: skip

@@ -1,0 +1,211 @@
+"""Shifted views of one padded map: how the plain-torch path reads k*k neighbours without copying them.
+
+A map is padded once and, for stride s, split into s*s planes of every s-th row and column, each (N, C, Hq, Wq). Tap t
+then is a view of one plane, moved by a constant. Rows of outputs are kept ``pitch`` wide: with pitch = Wq the view's
+rows join into one long contiguous run, which is several times faster to walk than short rows, at the price of
+Wq - Wo columns of rubbish at each row's end; with pitch = Wo there is no rubbish (small maps, large kernels).
+"""
+
+from collections.abc import Iterator
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from .window import Window, fold_border
+
+CHUNK_BYTES = 1 << 20  # working set of one step, so that it stays in a core's second-level cache
+WIDE_LIMIT = 1.4  # most rubbish tolerated, as Wq/Wo
+
+
+class Shifts:
+    """Geometry of one operator call on maps of ``height`` x ``width`` pixels."""
+
+    def __init__(self, window: Window, height: int, width: int, wide: bool = True) -> None:
+        reach = window.dilation * (window.kernel - 1) // window.stride
+        self.window, self.height, self.width = window, height, width
+        self.out_height, self.out_width = window.out_size(height, width)
+        # One row more than is read: the last tap's run ends up to pitch - Wo elements beyond its row.
+        self.plane_height, self.plane_width = self.out_height + reach + 1, self.out_width + reach
+        self.pitch = self.plane_width if wide and self.plane_width <= WIDE_LIMIT * self.out_width else self.out_width
+
+    @property
+    def run(self) -> int:
+        """Elements of one output map, rubbish included."""
+        return self.out_height * self.pitch
+
+    @cached_property
+    def places(self) -> list[tuple[int, int]]:
+        """Return (plane, element offset in the plane) of every tap, in tap order."""
+        step = self.window.stride
+        return [
+            ((y % step) * step + x % step, (y // step) * self.plane_width + x // step)
+            for y, x in self.window.offsets()
+        ]
+
+    def spread(self, x_NCHW: Tensor) -> Tensor:
+        """Return the padded planes (s*s, N, C, Hq, Wq)."""
+        (batch, channels, height, width), pad, step = x_NCHW.shape, self.window.pad, self.window.stride
+        rows, columns = self.plane_height * step, self.plane_width * step
+        # The planes need not cover the whole padded map: what no tap reads is cut off.
+        rows, columns = max(rows, height + 2 * pad), max(columns, width + 2 * pad)
+        padded = x_NCHW.new_zeros(batch, channels, rows, columns)
+        padded[..., pad : pad + height, pad : pad + width] = x_NCHW
+        if pad and self.window.reflect:
+            middle = padded[..., pad : pad + height, :]
+            middle[..., :pad] = middle[..., pad + 1 : 2 * pad + 1].flip(-1)
+            middle[..., pad + width : 2 * pad + width] = middle[..., width - 1 : pad + width - 1].flip(-1)
+            padded[..., :pad, :] = padded[..., pad + 1 : 2 * pad + 1, :].flip(-2)
+            padded[..., pad + height : 2 * pad + height, :] = padded[..., height - 1 : pad + height - 1, :].flip(-2)
+        if step == 1:
+            return padded.unsqueeze(0)
+        padded = padded[..., : self.plane_height * step, : self.plane_width * step]
+        planes = padded.unflatten(3, (self.plane_width, step)).unflatten(2, (self.plane_height, step))
+        return planes.permute(3, 5, 0, 1, 2, 4).reshape(
+            step * step, batch, channels, self.plane_height, self.plane_width
+        )
+
+    def empty_planes(self, like_NC: Tensor) -> Tensor:
+        """Return zeroed planes for the gradient of maps with the batch and channels of ``like_NC``."""
+        return like_NC.new_zeros(
+            self.window.stride**2, *like_NC.shape[:2], self.plane_height, self.plane_width
+        )
+
+    def view(self, planes: Tensor, tap: int) -> Tensor:
+        """Return the view (N, C, Ho, pitch) of the planes under ``tap``."""
+        plane, offset = self.places[tap]
+        stride = planes.stride()
+        return planes.as_strided(
+            (*planes.shape[1:3], self.out_height, self.pitch),
+            stride[1:],
+            planes.storage_offset() + plane * stride[0] + offset,
+        )
+
+    def collect(self, planes: Tensor) -> Tensor:
+        """Return (N, C, H, W): the transpose of `spread`, border folded back."""
+        step, pad = self.window.stride, self.window.pad
+        _, batch, channels, rows, columns = planes.shape
+        grid = planes.unflatten(0, (step, step)).permute(2, 3, 4, 0, 5, 1)
+        grid = grid.reshape(batch, channels, rows * step, columns * step)
+        tall, broad = self.height + 2 * pad, self.width + 2 * pad
+        missing = (max(tall - rows * step, 0), max(broad - columns * step, 0))
+        if any(missing):
+            grid = torch.nn.functional.pad(grid, (0, missing[1], 0, missing[0]))
+        return fold_border(grid[..., :tall, :broad], self.window)
+
+    def widen(self, g: Tensor) -> Tensor:
+        """Return (..., Ho, pitch) from (..., Ho, Wo), zero where there is no output."""
+        if self.pitch == self.out_width:
+            return g.contiguous()
+        wide = g.new_zeros(*g.shape[:-1], self.pitch)
+        wide[..., : self.out_width] = g
+        return wide
+
+    def widen_flat(self, g: Tensor) -> Tensor:
+        """Return (..., Ho, pitch) from (..., L), zero where there is no output."""
+        return self.widen(g.unflatten(-1, (self.out_height, self.out_width)))
+
+    def trim(self, wide: Tensor) -> Tensor:
+        """Return the view (..., Ho, Wo) of (..., Ho, pitch) without the rubbish."""
+        return wide[..., : self.out_width]
+
+    def steps(self, batch: int, floats: int, itemsize: int) -> Iterator[slice]:
+        """Yield slices of the batch, each with a working set of about `CHUNK_BYTES` (``floats`` values a sample)."""
+        size = max(1, min(batch, CHUNK_BYTES // max(1, floats * itemsize)))
+        for start in range(0, batch, size):
+            yield slice(start, min(start + size, batch))
+
+
+def subtract(a_NCHW: Tensor, b_NCHW: Tensor, window: Window) -> Tensor:
+    """Return (N, C, T, L): centre of a minus neighbours of b."""
+    shifts = Shifts(window, *a_NCHW.shape[-2:], wide=False)
+    size = (shifts.out_height, shifts.out_width)
+    out = a_NCHW.new_empty(*a_NCHW.shape[:2], window.taps, *size)
+    for part in shifts.steps(a_NCHW.shape[0], 4 * a_NCHW[0:1].numel(), a_NCHW.element_size()):
+        planes, centre = shifts.spread(b_NCHW[part]), window.centres(a_NCHW[part])
+        for tap in range(window.taps):
+            torch.sub(centre, shifts.view(planes, tap), out=out[part, :, tap])
+    return out.flatten(3)
+
+
+def sum_centres(g_NCTL: Tensor, window: Window, height: int, width: int) -> Tensor:
+    """Return (N, C, H, W): the taps' sum of g at every centre, zero off the stride grid (gradient of a)."""
+    total = g_NCTL.sum(dim=2).unflatten(2, window.out_size(height, width))
+    if window.stride == 1:
+        return total
+    out = g_NCTL.new_zeros(*g_NCTL.shape[:2], height, width)
+    window.centres(out).copy_(total)
+    return out
+
+
+def scatter(g_NCTL: Tensor, window: Window, height: int, width: int) -> Tensor:
+    """Return (N, C, H, W): every g added to the pixel its tap reads (transpose of the gather)."""
+    shifts = Shifts(window, height, width, wide=False)
+    g = g_NCTL.unflatten(3, (shifts.out_height, shifts.out_width))
+    out = g.new_empty(*g.shape[:2], height, width)
+    for part in shifts.steps(g.shape[0], 4 * g.shape[1] * height * width, g.element_size()):
+        planes = shifts.empty_planes(g[part])
+        for tap in range(window.taps):
+            shifts.view(planes, tap).add_(g[part, :, tap])
+        out[part] = shifts.collect(planes)
+    return out
+
+
+def aggregate(x_NCHW: Tensor, weight_NQTL: Tensor, window: Window) -> Tensor:
+    """Return (N, C, Ho, Wo): sum over taps of the shared weight times the neighbour."""
+    shifts, shared = Shifts(window, *x_NCHW.shape[-2:]), weight_NQTL.shape[1]
+    out = x_NCHW.new_empty(*x_NCHW.shape[:2], shifts.out_height, shifts.out_width)
+    for part in shifts.steps(x_NCHW.shape[0], 3 * x_NCHW[0:1].numel(), x_NCHW.element_size()):
+        planes, weight = shifts.spread(x_NCHW[part]), shifts.widen_flat(weight_NQTL[part])
+        out[part] = shifts.trim(aggregate_planes(shifts, planes, weight).flatten(1, 2))
+    return out
+
+
+def aggregate_planes(shifts: Shifts, planes: Tensor, weight_NQTY: Tensor) -> Tensor:
+    """Return (n, C/Cw, Cw, Ho, pitch) from the planes of x and weights (n, Cw, T, Ho, pitch)."""
+    shared = weight_NQTY.shape[1]
+    total = weight_NQTY.new_zeros(planes.shape[1], planes.shape[2] // shared, shared, shifts.out_height, shifts.pitch)
+    for tap in range(shifts.window.taps):
+        total.addcmul_(shifts.view(planes, tap).unflatten(1, (-1, shared)), weight_NQTY[:, None, :, tap])
+    return total
+
+
+def spread_gradient(shifts: Shifts, g_NSQY: Tensor, weight_NQTY: Tensor) -> Tensor:
+    """Return (n, C, H, W), the gradient of x, from g (n, C/Cw, Cw, Ho, pitch) with zero rubbish."""
+    planes = shifts.empty_planes(g_NSQY.flatten(1, 2))
+    for tap in range(shifts.window.taps):
+        shifts.view(planes, tap).unflatten(1, g_NSQY.shape[1:3]).addcmul_(g_NSQY, weight_NQTY[:, None, :, tap])
+    return shifts.collect(planes)
+
+
+def weight_gradient(shifts: Shifts, planes: Tensor, g_NSQY: Tensor, out_NQTY: Tensor) -> Tensor:
+    """Fill ``out_NQTY`` (n, Cw, T, Ho, pitch) with the gradient of the weights and return it."""
+    product = torch.empty_like(g_NSQY)
+    for tap in range(shifts.window.taps):
+        torch.mul(shifts.view(planes, tap).unflatten(1, g_NSQY.shape[1:3]), g_NSQY, out=product)
+        torch.sum(product, dim=1, out=out_NQTY[:, :, tap])
+    return out_NQTY
+
+
+def aggregate_to_map(g_NCHoWo: Tensor, weight_NQTL: Tensor, window: Window, height: int, width: int) -> Tensor:
+    """Return (N, C, H, W): the gradient of `aggregate` with respect to x."""
+    shifts, shared = Shifts(window, height, width), weight_NQTL.shape[1]
+    out = g_NCHoWo.new_empty(*g_NCHoWo.shape[:2], height, width)
+    for part in shifts.steps(out.shape[0], 3 * out[0:1].numel(), out.element_size()):
+        g = shifts.widen(g_NCHoWo[part]).unflatten(1, (-1, shared))
+        out[part] = spread_gradient(shifts, g, shifts.widen_flat(weight_NQTL[part]))
+    return out
+
+
+def aggregate_to_weight(x_NCHW: Tensor, g_NCHoWo: Tensor, window: Window, shared: int) -> Tensor:
+    """Return (N, Cw, T, L): the gradient of `aggregate` with respect to the weights."""
+    shifts = Shifts(window, *x_NCHW.shape[-2:])
+    size = (shifts.out_height, shifts.out_width)
+    out = x_NCHW.new_empty(x_NCHW.shape[0], shared, window.taps, *size)
+    for part in shifts.steps(x_NCHW.shape[0], 3 * x_NCHW[0:1].numel(), x_NCHW.element_size()):
+        g = shifts.widen(g_NCHoWo[part]).unflatten(1, (-1, shared))
+        target = out[part] if shifts.pitch == size[1] else g.new_empty(*out[part].shape[:-1], shifts.pitch)
+        weight_gradient(shifts, shifts.spread(x_NCHW[part]), g, target)
+        if target.shape[-1] != size[1]:
+            out[part] = shifts.trim(target)
+    return out.flatten(3)

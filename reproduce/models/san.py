@@ -1,0 +1,228 @@
+"""Self-attention networks (Zhao, Jia and Koltun 2020): pairwise and patchwise, stacked or hierarchical.
+
+Legend: B images, C channels, r = C / relation_ratio, m = C / value_ratio, Cw = m / share weight channels,
+L = H * W pixels, t = k * k taps.
+Stacked: 1x1 stem -> stages of {2x2 max-pool, 1x1, blocks, BatchNorm, ReLU} -> mean -> logits (dossier, SAN 2.1).
+Hierarchical ([Re] section 4.4): one stage's blocks serve every pass, each pass with its own 1x1 and BatchNorm,
+and the keys psi(x) of the first pass are kept.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from reproduce.architectures import San
+from reproduce.errors import UserError
+from reproduce.kernels import pairwise_attention, patchwise_attention, read_mapping
+from reproduce.models.algebra import Kept
+
+
+class PassNorm(nn.BatchNorm2d):
+    """BatchNorm used in several passes: one scale and shift, running statistics of their own for each pass.
+
+    The variances that enter a shared BatchNorm differ by an order of magnitude between passes (dossier, [Re] 3);
+    one average over them serves none. ``select`` says which pass is next.
+    """
+
+    def __init__(self, channels: int, passes: int) -> None:
+        super().__init__(channels)
+        self.register_buffer("pass_mean", torch.zeros(passes, channels))
+        self.register_buffer("pass_var", torch.ones(passes, channels))
+        # views of the selected pass, written through by batch_norm; the tables above are what is saved
+        self.register_buffer("running_mean", self.pass_mean[0], persistent=False)
+        self.register_buffer("running_var", self.pass_var[0], persistent=False)
+
+    def select(self, index: int) -> None:
+        """Use the running statistics of pass ``index``."""
+        row = min(index, self.pass_mean.shape[0] - 1)
+        self.running_mean, self.running_var = self.pass_mean[row], self.pass_var[row]
+
+
+def list_coordinates(height: int, width: int, like: Tensor) -> Tensor:
+    """Return pixel coordinates in [-1, 1], x then y: (1, 2, H, W). An axis of size 1 sits at -1."""
+    y_H = torch.linspace(-1.0, 1.0, height, device=like.device, dtype=like.dtype)
+    x_W = torch.linspace(-1.0, 1.0, width, device=like.device, dtype=like.dtype)
+    return torch.stack([x_W.expand(height, width), y_H[:, None].expand(height, width)])[None]
+
+
+class LocalAttention(nn.Module):
+    """Vector attention over a k x k footprint: relation of phi and psi -> gamma -> weights of beta (Eq. 5, 6)."""
+
+    def __init__(self, spec: San, channels: int, kernel: int, passes: int) -> None:
+        super().__init__()
+        self.spec, self.kernel = spec, kernel
+        r, mid = channels // spec.relation_ratio, channels // spec.value_ratio
+        weights = mid // spec.share
+        bias = spec.projection_bias
+        self.phi = nn.Conv2d(channels, r, 1, bias=bias)
+        self.psi = nn.Conv2d(channels, r, 1, bias=bias)
+        self.beta = nn.Conv2d(channels, mid, 1, bias=bias)
+        taps = kernel * kernel
+        if spec.attention == "pairwise":
+            related = {"concatenation": 2 * r, "dot": 1}.get(spec.relation, r) + 2
+            hidden, out = r, weights
+            self.place: nn.Conv2d | None = nn.Conv2d(2, 2, 1)
+        else:
+            sizes = {"concatenation": r * (taps + 1), "subtraction": r * taps, "star": taps, "clique": taps * taps}
+            related = sizes[spec.relation]
+            hidden, out = weights, taps * weights
+            self.place = None
+        self.gamma = nn.ModuleList(
+            [
+                PassNorm(related, passes),
+                nn.Conv2d(related, hidden, 1, bias=False),
+                PassNorm(hidden, passes),
+                nn.Conv2d(hidden, out, 1),
+            ]
+        )
+        self._kept = Kept()
+
+    def forward(self, x_BCHW: Tensor, key_BrHW: Tensor, with_weights: bool = False) -> tuple[Tensor, Tensor | None]:
+        """Return the output (B, m, H, W) and, where asked for, the weights (B, Cw, t, L)."""
+        mapping = read_mapping(*self.gamma)  # type: ignore[arg-type]
+        phi, beta = self.phi(x_BCHW), self.beta(x_BCHW)
+        if self.place is None:
+            result = patchwise_attention(
+                phi, key_BrHW, beta, mapping, self.kernel, relation=self.spec.relation, return_weights=with_weights
+            )
+        else:
+            H, W = x_BCHW.shape[-2:]
+            place = self.place
+            position = self._kept.get(
+                f"{H}x{W}", place.parameters(), lambda: place(list_coordinates(H, W, place.weight))
+            )
+            result = pairwise_attention(
+                phi,
+                key_BrHW,
+                beta,
+                mapping,
+                self.kernel,
+                position=position,
+                relation=self.spec.relation,
+                return_weights=with_weights,
+            )
+        return result if isinstance(result, tuple) else (result, None)
+
+
+class Bottleneck(nn.Module):
+    """x + 1x1(ReLU(BN(attention(ReLU(BN(x)))))), the pre-activation block of SAN.
+
+    ``discard_preactivation`` is slip B11: the attention is fed x itself.
+    """
+
+    def __init__(self, spec: San, channels: int, kernel: int, passes: int = 1) -> None:
+        super().__init__()
+        mid = channels // spec.value_ratio
+        self.norm = PassNorm(channels, passes)
+        self.attention = LocalAttention(spec, channels, kernel, passes)
+        self.mid_norm = PassNorm(mid, passes)
+        self.expand = nn.Conv2d(mid, channels, 1)
+        self.discard_preactivation = spec.discard_preactivation
+
+    def select(self, index: int) -> None:
+        """Use the running statistics of pass ``index`` in every BatchNorm of the block."""
+        for module in self.modules():
+            if isinstance(module, PassNorm):
+                module.select(index)
+
+    def forward(self, x_BCHW: Tensor, key: Tensor | None, with_weights: bool) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return the block's output, the keys it used (``key``, or psi of its own input) and its weights."""
+        active = F.relu(self.norm(x_BCHW))
+        if self.discard_preactivation:
+            active = x_BCHW
+        if key is None:
+            key = self.attention.psi(active)
+        attended, weights = self.attention(active, key, with_weights)
+        return x_BCHW + self.expand(F.relu(self.mid_norm(attended))), key, weights
+
+
+class SanNetwork(nn.Module):
+    """Classifier; ``forward`` returns logits (B, classes)."""
+
+    def __init__(self, spec: San) -> None:
+        super().__init__()
+        check_sizes(spec)
+        self.spec = spec
+        widths = spec.widths
+        self.stem = nn.Conv2d(3, spec.stem, 1, bias=False)
+        self.stem_norm = nn.BatchNorm2d(spec.stem)
+        before = (spec.stem, *widths[:-1])
+        self.transitions = nn.ModuleList(
+            nn.Conv2d(old, new, 1, bias=False) for old, new in zip(before, widths, strict=True)
+        )
+        passes = len(widths) if spec.hierarchical and spec.pass_statistics == "per-pass" else 1
+        stages = range(1 if spec.hierarchical else len(widths))
+        self.stages = nn.ModuleList(
+            nn.ModuleList(Bottleneck(spec, widths[s], spec.kernels[s], passes) for _ in range(spec.layers[s]))
+            for s in stages
+        )
+        self.norms = nn.ModuleList(nn.BatchNorm2d(width) for width in widths)
+        self.classify = nn.Linear(widths[-1], spec.classes)
+
+    def forward(self, image_BCHW: Tensor) -> Tensor:
+        """Return logits (B, classes)."""
+        return self._run(image_BCHW, None)
+
+    def forward_with_attention(self, image_BCHW: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Return logits and each block's weights (B, Cw, k*k, L), pass by pass where hierarchical."""
+        maps: list[Tensor] = []
+        return self._run(image_BCHW, maps), maps
+
+    def _run(self, image_BCHW: Tensor, maps: list[Tensor] | None) -> Tensor:
+        spec = self.spec
+        x = F.relu(self.stem_norm(self.stem(image_BCHW)))
+        keys: dict[int, Tensor] = {}
+        for s in range(len(spec.widths)):
+            if spec.pool:
+                x = F.max_pool2d(x, 2)
+            x = self.transitions[s](x)
+            stage = self.stages[0 if spec.hierarchical else s]
+            for b, block in enumerate(stage):  # type: ignore[arg-type]
+                holder = 0 if spec.reuse_first_key else b
+                block.select(s if spec.hierarchical else 0)
+                x, key, weights = block(x, keys.get(holder), maps is not None)
+                if spec.hierarchical:
+                    keys.setdefault(holder, key)
+                if maps is not None:
+                    maps.append(weights)
+            x = F.relu(self.norms[s](x))
+        return self.classify(x.mean(dim=(2, 3)))
+
+
+def check_sizes(spec: San) -> None:
+    """Raise UserError where a footprint does not fit its map or a hierarchical net changes its resolution."""
+    relations = {
+        "pairwise": ("subtraction", "summation", "concatenation", "hadamard", "dot"),
+        "patchwise": ("concatenation", "subtraction", "star", "clique"),
+    }[spec.attention]
+    if spec.relation not in relations:
+        raise UserError(
+            f"{spec.attention} attention has no relation '{spec.relation}'", f"choose one of: {', '.join(relations)}"
+        )
+    if spec.hierarchical and (spec.pool or len(set(spec.widths)) > 1):
+        raise UserError(
+            "hierarchical SAN keeps its keys, so width and resolution cannot change between passes",
+            "set model.pool=false and equal model.widths",
+        )
+    stages = 1 if spec.hierarchical else len(spec.widths)
+    if len(spec.layers) < stages or len(spec.kernels) < stages:
+        raise UserError(
+            f"{stages} stages need as many layers and kernels, got {len(spec.layers)} and {len(spec.kernels)}",
+            "set model.layers and model.kernels to as many numbers as model.widths has",
+        )
+    side = spec.image_size
+    for stage in range(stages):
+        side = side // 2 if spec.pool else side
+        if spec.kernels[stage] // 2 >= side:
+            k = spec.kernels[stage]
+            raise UserError(
+                f"stage {stage} has a {side}x{side} map, too small for a {k}x{k} footprint with reflected borders",
+                "use larger images, fewer stages or a smaller model.kernels",
+            )
+    unit = spec.value_ratio * spec.share
+    for width in spec.widths:
+        if width % unit or width % spec.relation_ratio:
+            raise UserError(
+                f"a width of {width} does not divide into {unit} (value_ratio x share) and {spec.relation_ratio}",
+                "choose model.widths as multiples of both",
+            )

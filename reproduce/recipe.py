@@ -1,0 +1,257 @@
+"""A recipe: everything that fixes a run, as one frozen dataclass. No torch.
+
+Variants, budgets and ``--set key=value`` are all the same thing: a mapping of dotted keys to values, laid over a
+recipe by :func:`override`.
+
+    recipe = override(recipe, {"model.heads": 16, "optimiser.lr": 0.05})
+    recipe.sha256()                       # names the run
+    Recipe.from_json(recipe.to_json())    # round trip
+"""
+
+import dataclasses
+import hashlib
+import json
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from reproduce.architectures import FAMILIES, Architecture
+from reproduce.errors import UserError, did_you_mean
+
+Variant = Literal["described", "as-run", "original"]
+Budget = Literal["smoke", "short", "paper"]
+EvalMode = Literal["eval", "train-bn", "train"]
+VARIANTS: tuple[str, ...] = typing.get_args(Variant)
+BUDGETS: tuple[str, ...] = typing.get_args(Budget)
+EVAL_MODES: tuple[str, ...] = typing.get_args(EvalMode)
+
+CIFAR_MEAN = (0.4914, 0.4822, 0.4465)
+CIFAR_STD = (0.2023, 0.1994, 0.2010)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataChoice:
+    """Which images, how many of them, and which part of the training images is held out for model selection."""
+
+    name: str = "cifar10"
+    train_limit: int | None = None  # the first so many training images of each class, in balance
+    test_limit: int | None = None
+    holdout: float = 0.05  # share of the training images kept for validation
+    mean: tuple[float, ...] = CIFAR_MEAN
+    std: tuple[float, ...] = CIFAR_STD
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augmentation:
+    """Random changes of a training batch, applied in the order of the fields, drawn for each image alone."""
+
+    crop_padding: int = 0  # pad by so many zero pixels, crop back at a random place
+    flip: bool = False  # left-right with probability 1/2
+    rotation: float = 0.0  # uniform in +- degrees
+    jitter: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0)  # brightness, contrast, saturation, hue
+    jitter_probability: float = 1.0
+    affine_degrees: float = 0.0
+    affine_translate: float = 0.0  # share of the side
+    affine_scale: tuple[float, ...] = (1.0, 1.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optimiser:
+    """Stochastic gradient descent."""
+
+    lr: float = 0.1
+    momentum: float = 0.9
+    nesterov: bool = True
+    weight_decay: float = 1e-4
+    decay_positions: bool = False  # B15: weight decay on Gaussian centres and spreads too
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """Learning rate as a closed form of the epoch; ``form`` names whose warm-up arithmetic (B6)."""
+
+    kind: Literal["cosine", "multistep", "constant"] = "cosine"
+    form: Literal["clean", "re", "epfl"] = "clean"
+    warmup: int = 0  # epochs
+    milestones: tuple[int, ...] = ()
+    gamma: float = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Everything that fixes a run but its seed, its precision and the bytes of its data."""
+
+    row: str
+    label: str
+    table: str
+    model: Architecture
+    variant: Variant = "described"
+    budget: Budget = "paper"
+    scale: Literal["paper", "mini", "custom"] = "paper"
+    data: DataChoice = field(default_factory=DataChoice)
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    optimiser: Optimiser = field(default_factory=Optimiser)
+    schedule: Schedule = field(default_factory=Schedule)
+    epochs: int = 300
+    extra_epochs: int = 0  # B5: epochs trained past the schedule's horizon
+    batch_size: int = 100
+    label_smoothing: float = 0.0
+    smoothing_form: Literal["others", "uniform"] = "others"  # eps/(C-1) on the other classes, or eps/C on all
+    evaluate_every: int = 1  # epochs; the first and the last are always evaluated
+    eval_mode: EvalMode = "eval"  # B1: `train` measures with dropout and batch statistics
+    batch_mean_accuracy: bool = False  # B17: mean of the batches' accuracies
+
+    @property
+    def total_epochs(self) -> int:
+        """Epochs that are trained, those past the schedule's horizon included."""
+        return self.epochs + self.extra_epochs
+
+    def to_json(self) -> str:
+        """Return canonical JSON: sorted keys, the model tagged with its family."""
+        return json.dumps(_plain(self), sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> "Recipe":
+        """Rebuild a recipe from :meth:`to_json`; raises UserError on a foreign or ill-typed document."""
+        try:
+            document = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise UserError(f"the recipe is not JSON ({error})", "it may be cut off; run the row again") from None
+        if not isinstance(document, dict):
+            raise UserError("the recipe is not a JSON object", "it may be cut off; run the row again")
+        return _revive(cls, document, "recipe")
+
+    def sha256(self) -> str:
+        """Return the digest that names this recipe: all fields but the printed label."""
+        return hashlib.sha256(dataclasses.replace(self, label="").to_json().encode()).hexdigest()
+
+
+def override(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
+    """Return ``recipe`` with dotted ``changes`` laid over it; a text value is read as the field's type.
+
+    Raises:
+        UserError: an unknown key (the nearest one is offered) or a value of another type.
+    """
+    for key, value in changes.items():
+        recipe = _replace(recipe, key.split("."), value, key)
+    return recipe
+
+
+def keys(recipe: Recipe) -> list[str]:
+    """Return every dotted key that :func:`override` takes for this recipe."""
+    return [key for key, _ in _leaves(recipe, "")]
+
+
+def read_settings(settings: typing.Iterable[str]) -> dict[str, str]:
+    """Split ``["a.b=1"]`` into ``{"a.b": "1"}``; raises UserError where the equals sign is missing."""
+    changes = {}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals or not key:
+            raise UserError(f"'{setting}' is not of the form key=value", "for example: --set optimiser.lr=0.05")
+        changes[key.strip()] = value.strip()
+    return changes
+
+
+def _leaves(node: Any, prefix: str) -> typing.Iterator[tuple[str, Any]]:
+    for item in dataclasses.fields(node):
+        value = getattr(node, item.name)
+        if dataclasses.is_dataclass(value):
+            yield from _leaves(value, f"{prefix}{item.name}.")
+        else:
+            yield f"{prefix}{item.name}", value
+
+
+def _replace(node: Any, path: list[str], value: Any, key: str) -> Any:
+    head, *rest = path
+    names = [item.name for item in dataclasses.fields(node)]
+    if head not in names:
+        raise UserError(f"no setting is called '{key}'", _nearest_key(node, path, key))
+    current = getattr(node, head)
+    if rest:
+        if not dataclasses.is_dataclass(current):
+            raise UserError(f"no setting is called '{key}'", f"'{head}' has no parts")
+        return dataclasses.replace(node, **{head: _replace(current, rest, value, key)})
+    if dataclasses.is_dataclass(current):
+        parts = ", ".join(item.name for item in dataclasses.fields(current))
+        raise UserError(f"'{key}' is a group of settings", f"name one of its parts: {parts}")
+    hint = typing.get_type_hints(type(node))[head]
+    return dataclasses.replace(node, **{head: _read(value, hint, key)})
+
+
+def _nearest_key(node: Any, path: list[str], key: str) -> str:
+    prefix = key[: len(key) - len(".".join(path))]
+    known = [prefix + name for name, _ in _leaves(node, "")]
+    same_leaf = [name for name in known if name.rsplit(".", 1)[-1] == path[-1]]
+    return f"did you mean '{same_leaf[0]}'?" if same_leaf else did_you_mean(key, known)
+
+
+def _read(value: Any, hint: Any, key: str) -> Any:
+    """Read ``value`` (text from the command line, or a Python value) as ``hint``."""
+    origin = typing.get_origin(hint)
+    if origin is Literal:
+        choices = typing.get_args(hint)
+        if value in choices:
+            return value
+        raise UserError(f"{key} cannot be '{value}'", did_you_mean(str(value), choices))
+    if origin in (types.UnionType, typing.Union):
+        if value is None or value == "none":
+            return None
+        return _read(value, next(kind for kind in typing.get_args(hint) if kind is not type(None)), key)
+    if origin is tuple:
+        parts = [part for part in value.split(",") if part] if isinstance(value, str) else list(value)
+        return tuple(_read(part, typing.get_args(hint)[0], key) for part in parts)
+    if hint is bool:
+        words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+        found = words.get(str(value).lower())
+        if found is None:
+            raise UserError(f"{key} takes true or false, not '{value}'", f"for example: --set {key}=true")
+        return found
+    try:
+        if isinstance(value, bool) or (hint is int and isinstance(value, float)):
+            raise ValueError
+        return hint(value)
+    except (TypeError, ValueError):
+        names = {int: "a whole number", float: "a number", str: "a word"}
+        raise UserError(f"{key} takes {names.get(hint, hint)}, not '{value}'", f"see: {key} in the recipe") from None
+
+
+def _plain(node: Any) -> Any:
+    if dataclasses.is_dataclass(node) and not isinstance(node, type):
+        plain = {item.name: _plain(getattr(node, item.name)) for item in dataclasses.fields(node)}
+        family = getattr(node, "family", None)
+        return {"family": family, **plain} if family else plain
+    return list(node) if isinstance(node, tuple) else node
+
+
+def _revive(kind: type, document: Mapping[str, Any], where: str) -> Any:
+    hints = typing.get_type_hints(kind)
+    unknown = set(document) - set(hints) - {"family"}
+    missing = [
+        item.name
+        for item in dataclasses.fields(kind)
+        if item.name not in document
+        and item.default is dataclasses.MISSING
+        and item.default_factory is dataclasses.MISSING
+    ]
+    if unknown or missing:
+        wrong = f"no field '{min(unknown)}'" if unknown else f"'{missing[0]}' is missing"
+        raise UserError(f"the {where} does not fit this version: {wrong}", "run the row again with this version")
+    values = {}
+    for name, value in document.items():
+        if name == "family":
+            continue
+        if name == "model":
+            family = value.get("family") if isinstance(value, dict) else None
+            if family not in FAMILIES:
+                raise UserError(f"no model family is called '{family}'", did_you_mean(str(family), FAMILIES))
+            values[name] = _revive(FAMILIES[family], value, "model")
+        elif dataclasses.is_dataclass(hints[name]):
+            if not isinstance(value, dict):
+                raise UserError(f"'{name}' of the {where} is not a group", "run the row again with this version")
+            values[name] = _revive(hints[name], value, name)  # type: ignore[arg-type]
+        else:
+            values[name] = _read(value, hints[name], name)
+    return kind(**values)

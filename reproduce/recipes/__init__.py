@@ -1,0 +1,73 @@
+"""The registry: which rows there are, and how a row, a variant and a budget become one recipe. No torch.
+
+resolve("learned-content-ha", variant="as-run", budget="smoke", changes={"optimiser.lr": "0.05"})
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from reproduce.errors import UserError, did_you_mean
+from reproduce.recipe import BUDGETS, VARIANTS, Recipe, override
+from reproduce.recipes import accuracy, heads, hierarchical, hyperparameters
+from reproduce.recipes.entry import Entry, PaperTable, scale_schedule
+
+_MODULES = (accuracy, heads, hierarchical, hyperparameters)
+ENTRIES: dict[str, Entry] = {row: entry for module in _MODULES for row, entry in module.ENTRIES.items()}
+TABLES: dict[str, PaperTable] = {module.TABLE.name: module.TABLE for module in _MODULES}
+
+
+def resolve(
+    row: str, *, variant: str = "described", budget: str = "paper", changes: Mapping[str, Any] | None = None
+) -> Recipe:
+    """Return the recipe of ``row`` in ``variant`` at ``budget`` with ``changes`` laid over it.
+
+    Raises:
+        UserError: an unknown row, variant, budget or setting, or a value of another type.
+    """
+    entry = find_entry(row)
+    _check("variant", variant, VARIANTS)
+    _check("budget", budget, BUDGETS)
+    if variant not in entry.variant_names():
+        has = ", ".join(entry.variant_names())
+        raise UserError(f"row '{row}' has no variant '{variant}'", f"it has: {has}")
+    recipe = override(replace(entry.recipe, variant=variant), entry.variants.get(variant, {}))
+    if budget == "short":
+        recipe = replace(scale_schedule(recipe, entry.short_epochs), budget="short")
+    elif budget == "smoke":
+        recipe = override(replace(recipe, budget="smoke", scale="mini"), entry.smoke)
+    if not changes:
+        return recipe
+    changed = override(recipe, changes)
+    return replace(changed, scale="custom") if changed.model != recipe.model else changed
+
+
+def find_entry(row: str) -> Entry:
+    """Return the registry's entry of ``row``; raises UserError with the nearest name."""
+    if row not in ENTRIES:
+        raise UserError(f"no row is called '{row}'", did_you_mean(row, ENTRIES))
+    return ENTRIES[row]
+
+
+def find_table(name: str) -> PaperTable:
+    """Return the table called ``name`` (or numbered so); raises UserError with the nearest name."""
+    for table in TABLES.values():
+        if name in (table.name, str(table.number)):
+            return table
+    raise UserError(f"no table is called '{name}'", did_you_mean(name, TABLES))
+
+
+def plan(
+    rows: Iterable[str], *, variant: str, budget: str, changes: Mapping[str, Any] | None = None
+) -> dict[str, Recipe]:
+    """Resolve every row that has the variant; rows without it are left out (the table says so)."""
+    return {
+        row: resolve(row, variant=variant, budget=budget, changes=changes)
+        for row in rows
+        if variant in find_entry(row).variant_names()
+    }
+
+
+def _check(what: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise UserError(f"no {what} is called '{value}'", did_you_mean(value, known))

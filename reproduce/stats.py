@@ -33,10 +33,14 @@ class Interval:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A test of ours against the published value; ``p_value`` is None where the numbers allow no test."""
+    """A test of ours against the published value; ``p_value`` is None where the numbers allow no test.
+
+    ``resolution`` is the smallest gap that the test would have called a difference: what "agrees" is worth.
+    """
 
     p_value: float | None
     test: str
+    resolution: float | None = None
 
 
 @dataclass(frozen=True)
@@ -114,9 +118,9 @@ def compare(
     deviation = _deviation(ordered) if n > 1 else 0.0
     if n > 1 and deviation > 0:
         # The published run is one new draw of our distribution under the null hypothesis.
-        return Comparison(_t_tail((mean - published) / (deviation * math.sqrt(1 + 1 / n)), n - 1), "t, one new draw")
-    if trials and published_trials and 0 <= min(mean, published) and max(mean, published) <= 1:
-        return Comparison(_two_proportions(mean, trials * n, published, published_trials), "z, two proportions")
+        return _t_test(mean - published, deviation * math.sqrt(1 + 1 / n), n - 1, "t, one new draw")
+    if trials and published_trials and min(mean, published) >= 0 and max(mean, published) <= 1:
+        return _two_proportions(mean, trials * n, published, published_trials)
     if n > 1:
         return Comparison(1.0 if mean == published else 0.0, "equal runs")
     return Comparison(None, "none: one run, and the size of a test set is not known")
@@ -126,10 +130,12 @@ def judge(comparison: Comparison, mean: float, published: float) -> Verdict:
     """Return ``agrees`` or ``differs`` at the 5 % level; a comparison without a p value is not comparable."""
     if comparison.p_value is None:
         return Verdict("not comparable", f"no test: {comparison.test.removeprefix('none: ')}")
-    sign = "+" if mean >= published else "-"
     chance = "p < 0.001" if comparison.p_value < 0.001 else f"p = {comparison.p_value:.3f}"
-    reason = f"{sign}{abs(mean - published):.4f} against the published {published:g}, {chance} ({comparison.test})"
-    return Verdict("agrees" if comparison.p_value >= ALPHA else "differs", reason)
+    reason = f"{mean - published:+.4f} against the published {published:g}, {chance} ({comparison.test})"
+    if comparison.p_value < ALPHA:
+        return Verdict("differs", reason)
+    blind = "" if not comparison.resolution else f"; a gap under {comparison.resolution:.4f} would not show"
+    return Verdict("agrees", reason + blind)
 
 
 def difference(ours: Sequence[float], theirs: Sequence[float], trials: int | None = None) -> Interval:
@@ -170,10 +176,11 @@ def _normal_quantile(share: float) -> float:
     return NormalDist().inv_cdf(share)
 
 
-def _t_tail(statistic: float, freedom: float) -> float:
+def _t_test(gap: float, error: float, freedom: float, test: str) -> Comparison:
     from scipy import special
 
-    return min(1.0, 2 * float(special.stdtr(freedom, -abs(statistic))))
+    p_value = min(1.0, 2 * float(special.stdtr(freedom, -abs(gap / error))))
+    return Comparison(p_value, test, float(special.stdtrit(freedom, 1 - ALPHA / 2)) * error)
 
 
 def _bootstrap(ordered: Sequence[float], resamples: int = RESAMPLES) -> tuple[float, float]:
@@ -193,12 +200,12 @@ def _bootstrap(ordered: Sequence[float], resamples: int = RESAMPLES) -> tuple[fl
     return float(found.low), float(found.high)
 
 
-def _two_proportions(first: float, first_trials: int, second: float, second_trials: int) -> float:
+def _two_proportions(first: float, first_trials: int, second: float, second_trials: int) -> Comparison:
     pooled = (first * first_trials + second * second_trials) / (first_trials + second_trials)
     error = math.sqrt(pooled * (1 - pooled) * (1 / first_trials + 1 / second_trials))
-    if error == 0:
-        return 1.0  # both 0 or both 1
-    return math.erfc(abs(first - second) / error / math.sqrt(2))
+    # Without error both shares are 0 or both are 1.
+    p_value = math.erfc(abs(first - second) / error / math.sqrt(2)) if error else 1.0
+    return Comparison(p_value, "z, two proportions", _normal_quantile(1 - ALPHA / 2) * error)
 
 
 def _against_many(ordered: Sequence[float], published: float, spread: float, published_n: int) -> Comparison:
@@ -212,4 +219,4 @@ def _against_many(ordered: Sequence[float], published: float, spread: float, pub
         freedom = (one + two) ** 2 / parts if parts else 1.0
     if error == 0:
         return Comparison(1.0 if mean == published else 0.0, "equal runs")
-    return Comparison(_t_tail((mean - published) / error, freedom), test)
+    return _t_test(mean - published, error, freedom, test)

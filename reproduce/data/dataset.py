@@ -1,12 +1,12 @@
 """A source read once into memory: both splits as uint8 tensors, whole or limited, and a validation part held out.
 
-    dataset = load(identify("shapes"), recipe.data)
-    train, validation = hold_out(dataset.train, recipe.data.holdout)
+dataset = load(identify("shapes"), recipe.data)
+train, validation = hold_out(dataset.train, recipe.data.holdout)
 """
 
 import functools
-import os
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -87,21 +87,8 @@ def hold_out(split: Split, fraction: float, seed: int = 0) -> tuple[Split, Split
 
 @functools.lru_cache(maxsize=4)
 def _load(source: Source, train_limit: int | None, test_limit: int | None) -> Dataset:
-    if source.kind == "shapes":
-        source, read = source, _read_shapes
-    else:
-        assert source.root is not None
-        readers: dict[str, Any] = {
-            "cifar10": _read_cifar,
-            "cifar100": _read_cifar,
-            "folders": _read_folders,
-            "parquet": _read_parquet,
-        }
-        read = readers[source.kind]
-    if source.kind == "cifar100":
-        source = replace(source, classes=_cifar_classes(source))
-    train = read(source, "train", train_limit)
-    return Dataset(source, train, read(source, "test", test_limit))
+    read = _READERS[source.kind]
+    return Dataset(source, read(source, "train", train_limit), read(source, "test", test_limit))
 
 
 def choose(labels_N: NDArray[np.int64], source: Source, split: str, limit: int | None) -> NDArray[np.int64]:
@@ -128,7 +115,7 @@ def choose(labels_N: NDArray[np.int64], source: Source, split: str, limit: int |
         rows = np.flatnonzero(labels_N == label)[:asked]
         if len(rows) < asked:
             raise UserError(
-                f"data.{split}_limit={limit} asks for {asked} images a class, '{source.classes[label]}' has {len(rows)}",
+                f"data.{split}_limit={limit} asks for {asked} of class '{source.classes[label]}', it has {len(rows)}",
                 hint=f"{source.name} has {len(labels_N)} {split} images in all; ask for fewer",
             )
         chosen.append(rows)
@@ -141,7 +128,7 @@ def _check_memory(source: Source, split: str, count: int) -> None:
     free = _available_memory()
     if free is not None and needed > 0.9 * free:
         raise UserError(
-            f"the {split} images of {source.name} take {needed / 2**30:.0f} GiB in memory, {free / 2**30:.0f} GiB are free",
+            f"{count} images of {source.name} take {needed / 2**30:.0f} GiB of memory, {free / 2**30:.0f} GiB are free",
             hint=f"limit them, for example: --set data.{split}_limit={10 * len(source.classes)}",
         )
 
@@ -171,10 +158,6 @@ def _open_cifar(source: Source, split: str) -> Any:
             f"the {source.kind} files in {source.root} are damaged or not the official ones",
             hint=f"remove them and run: attnrepro data fetch {source.kind}",
         ) from None
-
-
-def _cifar_classes(source: Source) -> tuple[str, ...]:
-    return tuple(_open_cifar(source, "test").classes)
 
 
 def _read_cifar(source: Source, split: str, limit: int | None) -> Split:
@@ -209,12 +192,21 @@ def _read_parquet(source: Source, split: str, limit: int | None) -> Split:
         raise UserError(f"the Parquet files of {source.root} are gone", hint="they were there a moment ago")
     paths = shards.train if split == "train" else shards.test
     labels_N = parquet.read_labels(paths)
-    rows = choose(labels_N, source, split, limit)
+    of_split = parquet.choose_pooled(labels_N, split) if shards.pooled else np.arange(len(labels_N))
+    rows = of_split[choose(labels_N[of_split], source, split, limit)]
     _check_memory(source, split, len(rows))
 
     def describe(index: int) -> str:
-        first, path = next(start for start in reversed(parquet.locate(paths)) if start[0] <= rows[index])
-        return f"row {rows[index] - first} of {path}"
+        return parquet.describe_row(paths, int(rows[index]))
 
     images_N3HW = decode_all(parquet.read_images(paths, rows), source.image_size, source.fit, describe)
     return Split(images_N3HW, torch.from_numpy(labels_N[rows]))
+
+
+_READERS: dict[str, Callable[[Source, str, int | None], Split]] = {
+    "shapes": _read_shapes,
+    "cifar10": _read_cifar,
+    "cifar100": _read_cifar,
+    "folders": _read_folders,
+    "parquet": _read_parquet,
+}

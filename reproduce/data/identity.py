@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Literal
 
 from reproduce.data import layout, parquet, shapes
+from reproduce.data.class_names import CIFAR10, CIFAR100
 from reproduce.errors import UserError, did_you_mean
 
 Kind = Literal["shapes", "cifar10", "cifar100", "folders", "parquet"]
 Fit = Literal["exact", "stretch", "crop"]
 KNOWN_NAMES = ("shapes", "cifar10", "cifar100", "tiny-imagenet", "intel-scenes", "imagenet")
-CIFAR10_CLASSES = tuple("airplane automobile bird cat deer dog frog horse ship truck".split())
 CIFAR_FOLDERS = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python"}
 _CIFAR_FILES = {
     "cifar10": (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch", "batches.meta"),
@@ -29,9 +29,10 @@ _CIFAR_FILES = {
 }
 _HASH_CONTENT_UP_TO = 2 * 2**30  # bytes; above it a fingerprint is of paths and sizes
 _IMAGENET_CLASSES = 1000
+_RESIZED: dict[str, tuple[int, Fit]] = {"intel-scenes": (150, "stretch"), "imagenet": (224, "crop")}
 # fingerprints whose content is known, whatever their folder is called: name and classes
 _KNOWN_FINGERPRINTS = {
-    "9945f8d6fd38961ecfd9765792ef440e09edc4402cb85732fbda49b1e2784325": ("cifar10-jpeg75", CIFAR10_CLASSES),
+    "9945f8d6fd38961ecfd9765792ef440e09edc4402cb85732fbda49b1e2784325": ("cifar10-jpeg75", CIFAR10),
 }
 
 
@@ -45,7 +46,9 @@ class Source:
     root: Path | None  # None: embedded
     image_size: int  # pixels a side, as load returns them
     classes: tuple[str, ...]
-    fit: Fit = "exact"  # exact: images have this size already | stretch to it | crop: shorter side 8/7 of it, centre cut
+    fit: Fit = (
+        "exact"  # exact: images have this size already | stretch to it | crop: shorter side 8/7 of it, centre cut
+    )
 
 
 def data_root() -> Path:
@@ -65,14 +68,18 @@ def identify(data: str) -> Source:
     """
     if data == "shapes":
         return Source("shapes", "shapes", shapes.SHA256, None, shapes.IMAGE_SIZE, shapes.CLASSES)
-    if data in KNOWN_NAMES:
-        return _identify_named(data)
     path = Path(data).expanduser()
-    if not path.exists():
-        if re.search(r"[/\\.~]", data):
-            raise UserError(f"no file or folder at {data}", hint="check the path, or name a data set: --data shapes")
-        raise UserError(f"no data set or folder is called '{data}'", hint=did_you_mean(data, KNOWN_NAMES))
-    return _identify_path(path.resolve())
+    try:
+        if data in KNOWN_NAMES:
+            return _identify_named(data)
+        if path.exists():
+            return _identify_path(path.resolve())
+    except OSError as error:
+        where = error.filename or data
+        raise UserError(f"{where} cannot be read ({error.strerror})", "check the disk and the permissions") from None
+    if re.search(r"[/\\.~]", data):
+        raise UserError(f"no file or folder at {data}", hint="check the path, or name a data set: --data shapes")
+    raise UserError(f"no data set or folder is called '{data}'", hint=did_you_mean(data, KNOWN_NAMES))
 
 
 def _identify_named(name: str) -> Source:
@@ -88,18 +95,16 @@ def _identify_named(name: str) -> Source:
     source = _identify_folder(root.resolve(), name)
     if source.kind in CIFAR_FOLDERS and source.kind != name:
         raise UserError(f"{root} holds {source.kind}, not {name}", hint=hint)
-    known = {label for label, _ in _KNOWN_FINGERPRINTS.values()}
-    return source if source.name in known else replace(source, name=name)
+    return source if source.sha256 in _KNOWN_FINGERPRINTS else replace(source, name=name)
 
 
 def _identify_path(path: Path) -> Source:
     if path.is_dir():
         return _identify_folder(path, "")
-    if path.suffix.lower() != ".parquet":
+    shards = parquet.find_shards(path) if path.suffix.lower() == ".parquet" else None
+    if shards is None:
         raise UserError(f"{path} is a file, not a data set", hint="give the folder it unpacks to, or a .parquet file")
-    raise UserError(
-        f"{path} is one split alone", hint=f"give the folder that holds both the training and the test file: {path.parent}"
-    )
+    return _identify_parquet(path, shards, "")
 
 
 def _identify_folder(root: Path, name: str) -> Source:
@@ -110,7 +115,7 @@ def _identify_folder(root: Path, name: str) -> Source:
                 return _identify_cifar(place, cifar)
     shards = parquet.find_shards(root)
     if shards is not None:
-        return _identify_parquet(root, shards)
+        return _identify_parquet(root, shards, name)
     if not any(root.iterdir()):
         raise UserError(f"{root} is empty", hint="unpack a data set into it, or give another folder")
     if not layout.holds_class_folders(root):
@@ -129,44 +134,48 @@ def _identify_cifar(place: Path, name: str) -> Source:
     digest = hashlib.sha256()
     for file in _CIFAR_FILES[name]:
         digest.update(f"{file} {_hash_file(folder / file)}\n".encode())
-    # CIFAR-100's hundred names are in a pickle, which is read only after its checksum, by load
-    classes = CIFAR10_CLASSES if name == "cifar10" else tuple(str(number) for number in range(100))
+    classes = CIFAR10 if name == "cifar10" else CIFAR100
     return Source(name, name, digest.hexdigest(), place, 32, classes)  # type: ignore[arg-type]
 
 
-def _identify_parquet(root: Path, shards: parquet.Shards) -> Source:
+def _identify_parquet(root: Path, shards: parquet.Shards, name: str) -> Source:
     digest = hashlib.sha256()
     for split, paths in (("train", shards.train), ("test", shards.test)):
         for path in paths:
             digest.update(f"{split} {_hash_file(path)}\n".encode())
     fingerprint = digest.hexdigest()
     schema = parquet.read_schema(shards.train[0])
-    name, classes = _KNOWN_FINGERPRINTS.get(fingerprint, (_label(root), schema.classes))
+    label, classes = _KNOWN_FINGERPRINTS.get(fingerprint, (_label(root), schema.classes))
     if not classes:
         labels_N = parquet.read_labels(shards.train)
         classes = tuple(str(number) for number in range(int(labels_N.max(initial=-1)) + 1))
     if not classes or not schema.rows:
         raise UserError(f"{shards.train[0]} holds no labelled images", hint="give another folder")
-    encoded = parquet.read_first_image(shards.train[0])
-    return Source(name, "parquet", fingerprint, root, _measure(encoded, f"row 0 of {shards.train[0]}"), classes)
+    if name in _RESIZED:
+        size, fit = _RESIZED[name]
+        return Source(label, "parquet", fingerprint, root, size, classes, fit)
+    size = _measure(parquet.read_first_image(shards.train[0]), f"row 0 of {shards.train[0]}")
+    return Source(label, "parquet", fingerprint, root, size, classes)
 
 
 def _identify_class_folders(root: Path, name: str) -> Source:
-    scenes = name == "intel-scenes" or (root / "seg_train").is_dir()
+    root = layout.unwrap(root)
     listing = layout.list_images(root, allow_missing_train=name == "imagenet")
-    wordnet = all(re.fullmatch(r"n\d{8}", folder) for folder in listing.classes)
-    label, fingerprint = _label(root), _hash_listing(listing)
-    if scenes:
-        return Source(label, "folders", fingerprint, root, 150, listing.classes, "stretch")
-    if name == "imagenet" or (wordnet and len(listing.classes) == _IMAGENET_CLASSES):
-        return Source(label, "folders", fingerprint, root, 224, listing.classes, "crop")
+    fingerprint, classes = _hash_listing(listing), listing.classes
+    if (root / "seg_train").is_dir():
+        name = "intel-scenes"
+    elif len(classes) == _IMAGENET_CLASSES and all(re.fullmatch(r"n\d{8}", folder) for folder in classes):
+        name = "imagenet"
+    if name in _RESIZED:
+        size, fit = _RESIZED[name]
+        return Source(_label(root), "folders", fingerprint, root, size, classes, fit)
     first = (listing.train or listing.test)[0].path
-    return Source(label, "folders", fingerprint, root, _measure(first.read_bytes(), str(first)), listing.classes)
+    return Source(_label(root), "folders", fingerprint, root, _measure(first.read_bytes(), str(first)), classes)
 
 
 def _label(root: Path) -> str:
     """Name a user's folder; one that is called like a known data set is not taken for it."""
-    label = re.sub(r"[^a-z0-9]+", "-", root.name.lower()).strip("-") or "folder"
+    label = re.sub(r"[^a-z0-9]+", "-", root.name.removesuffix(".parquet").lower()).strip("-") or "folder"
     known = {*KNOWN_NAMES, *(name for name, _ in _KNOWN_FINGERPRINTS.values())}
     return f"local-{label}" if label in known else label
 
@@ -190,7 +199,9 @@ def _hash_file(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror})", hint="check the disk and the permissions") from None
+        raise UserError(
+            f"{path} cannot be read ({error.strerror})", hint="check the disk and the permissions"
+        ) from None
 
 
 def _hash_listing(listing: layout.Listing) -> str:
@@ -202,4 +213,3 @@ def _hash_listing(listing: layout.Listing) -> str:
         mark = _hash_file(file.path) if by_content else str(size)
         digest.update(f"{split} {file.key} {mark}\n".encode())
     return digest.hexdigest()
-

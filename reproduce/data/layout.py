@@ -30,7 +30,7 @@ class ImageFile:
 
 @dataclass(frozen=True)
 class Listing:
-    """The files of both splits, in file order: by class, then by name. ``train`` may be empty (ImageNet's val alone)."""
+    """The files of both splits by class, then by name; ``train`` may be empty (ImageNet's val alone)."""
 
     classes: tuple[str, ...]
     train: tuple[ImageFile, ...]
@@ -43,13 +43,15 @@ def list_images(root: Path, allow_missing_train: bool = False) -> Listing:
     Raises:
         UserError: no images, a split missing, a class without images, or classes that differ between the splits.
     """
-    root = _unwrap(root)
+    root = unwrap(root)
     train_root = _find_split(root, TRAIN_NAMES)
     test_root = _find_test(root)
     if train_root is None and test_root is None:
         return _split_pool(root)
     if test_root is None:
-        raise UserError(f"{root} has {_name(train_root)}/ but no test split", hint="add a test/ or val/ folder beside it")
+        raise UserError(
+            f"{root} has {_name(train_root)}/ but no test split", hint="add a test/ or val/ folder beside it"
+        )
     if train_root is None and not allow_missing_train:
         raise UserError(f"{root} has {_name(test_root)}/ but no training split", hint="add a train/ folder beside it")
     if (test_root / ANNOTATIONS).is_file():
@@ -63,9 +65,21 @@ def list_images(root: Path, allow_missing_train: bool = False) -> Listing:
     return Listing(classes, train, _list_classes(test_root, classes))
 
 
+def unwrap(root: Path) -> Path:
+    """Step into the single folder that an archive wraps its content in: a/a/..., or a folder of splits."""
+    for _ in range(2):
+        inside = _folders(root)
+        if len(inside) != 1 or _image_paths(root):
+            break
+        if inside[0].name != root.name and not any(folder.name in TRAIN_NAMES for folder in _folders(inside[0])):
+            break
+        root = inside[0]
+    return root
+
+
 def holds_class_folders(root: Path) -> bool:
     """Say whether ``root`` looks like class folders or splits of them, without listing all of it."""
-    root = _unwrap(root)
+    root = unwrap(root)
     return _find_split(root, TRAIN_NAMES) is not None or _find_test(root) is not None or bool(_class_folders(root))
 
 
@@ -89,23 +103,11 @@ def _class_folders(root: Path) -> list[Path]:
     return [folder for folder in _folders(root) if _images_of_class(folder)]
 
 
-def _unwrap(root: Path) -> Path:
-    """Step into the single folder that an archive wraps its content in: a/a/..., or a folder of splits."""
-    for _ in range(2):
-        inside = _folders(root)
-        if len(inside) != 1 or _image_paths(root) or inside[0].name in (*TRAIN_NAMES, *TEST_NAMES):
-            break
-        if inside[0].name != root.name and not any(folder.name in TRAIN_NAMES for folder in _folders(inside[0])):
-            break
-        root = inside[0]
-    return root
-
-
 def _find_split(root: Path, names: tuple[str, ...]) -> Path | None:
     for name in names:
         folder = root / name
         if folder.is_dir():
-            folder = _unwrap(folder)
+            folder = unwrap(folder)
             if (folder / ANNOTATIONS).is_file() or _class_folders(folder):
                 return folder
     return None
@@ -113,7 +115,7 @@ def _find_split(root: Path, names: tuple[str, ...]) -> Path | None:
 
 def _find_test(root: Path) -> Path | None:
     """Prefer an annotated ``val``: Tiny-ImageNet's own ``test`` has images without labels."""
-    annotated = _unwrap(root / "val") if (root / "val").is_dir() else None
+    annotated = unwrap(root / "val") if (root / "val").is_dir() else None
     if annotated is not None and (annotated / ANNOTATIONS).is_file():
         return annotated
     return _find_split(root, TEST_NAMES)
@@ -145,7 +147,7 @@ def _read_annotations(root: Path, classes: tuple[str, ...]) -> tuple[ImageFile, 
     numbers = {name: number for number, name in enumerate(classes)}
     folder = root / "images" if (root / "images").is_dir() else root
     files = []
-    for count, line in enumerate((root / ANNOTATIONS).read_text().splitlines(), start=1):
+    for count, line in enumerate((root / ANNOTATIONS).read_text(errors="replace").splitlines(), start=1):
         fields = line.split("\t")
         if len(fields) < 2 or fields[1] not in numbers:
             raise UserError(
@@ -155,12 +157,14 @@ def _read_annotations(root: Path, classes: tuple[str, ...]) -> tuple[ImageFile, 
         files.append(ImageFile(folder / fields[0], numbers[fields[1]], f"{fields[1]}/{fields[0]}"))
     missing = next((file.path for file in files if not file.path.is_file()), None)
     if missing is not None or not files:
-        raise UserError(f"{root / ANNOTATIONS} lists {missing or 'no image'} which is not there", "unpack the archive again")
+        raise UserError(
+            f"{root / ANNOTATIONS} lists {missing or 'no image'} which is not there", "unpack the archive again"
+        )
     return tuple(files)
 
 
 def _split_pool(root: Path) -> Listing:
-    """Make a test split of a fifth of each class, chosen by the digest of the file's name: the same on every machine."""
+    """Make a test split of a fifth of each class, by the digest of the file's name: everywhere the same."""
     if not _class_folders(root):
         raise UserError(f"{root} holds no images in class folders", hint=_LAYOUT_HINT)
     classes = _class_names(root, root)

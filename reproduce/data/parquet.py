@@ -4,7 +4,6 @@ Shards are found by name (``train-00000-of-00002.parquet``) or by folder (``trai
 """
 
 import contextlib
-import functools
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,16 +20,18 @@ if TYPE_CHECKING:
 
 IMAGE_COLUMNS = ("img", "image")
 LABEL_COLUMNS = ("label", "fine_label")
+POOL_STEP = 5
 _SPLIT_WORDS = {"train": ("train", "training"), "test": ("test", "valid", "validation", "val")}
 _FETCH_HINT = "it is damaged or was not copied to the end; fetch it again"
 
 
 @dataclass(frozen=True)
 class Shards:
-    """The files of both splits, each in name order."""
+    """The files of both splits, each in name order; ``pooled``: the one file holds both."""
 
     train: tuple[Path, ...]
     test: tuple[Path, ...]
+    pooled: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,16 @@ class Schema:
 def find_shards(root: Path) -> Shards | None:
     """Return the shards under ``root``, or None where it holds no Parquet file.
 
+    A file whose name is no split's is both splits in one: see :func:`choose_pooled`. Of a folder that has a test and
+    a validation split, test is taken.
+
     Raises:
         UserError: a split missing, or files that belong to no split.
     """
+    if root.is_file():
+        if _split_word(root, root.parent):
+            raise UserError(f"{root} is one split alone", hint=f"give the folder that holds both splits: {root.parent}")
+        return Shards((root,), (root,), pooled=True)
     paths = [path for depth in ("*", "*/*", "*/*/*") for path in root.glob(f"{depth}.parquet") if path.name[0] != "."]
     if not paths:
         return None
@@ -65,7 +73,7 @@ def find_shards(root: Path) -> Shards | None:
                 hint=f"name its shards {words[0]}-00000-of-00001.parquet (also understood: {', '.join(words[1:])})",
             )
         found[split] = tuple(by_word[word])
-    return Shards(**found)
+    return Shards(found["train"], found["test"])
 
 
 def _split_word(path: Path, root: Path) -> str:
@@ -181,11 +189,21 @@ def _as_arrow(rows: NDArray[np.int64]) -> Any:
     return pyarrow.array(rows)
 
 
-@functools.lru_cache(maxsize=8)
-def locate(paths: tuple[Path, ...]) -> tuple[tuple[int, Path], ...]:
-    """Return the first row and path of each shard, to name the file of a bad row."""
-    starts, first = [], 0
+def choose_pooled(labels_N: NDArray[np.int64], split: str) -> NDArray[np.int64]:
+    """Return the rows of ``split`` in a file that holds both: every fifth image of each class is for the test."""
+    place_N = np.empty(len(labels_N), np.int64)
+    for label in np.unique(labels_N):
+        rows = np.flatnonzero(labels_N == label)
+        place_N[rows] = np.arange(len(rows))
+    is_test_N = place_N % POOL_STEP == POOL_STEP - 1
+    return np.flatnonzero(is_test_N if split == "test" else ~is_test_N)
+
+
+def describe_row(paths: tuple[Path, ...], row: int) -> str:
+    """Name a row, counted over all shards, by its file: for an error message."""
     for path in paths:
-        starts.append((first, path))
-        first += read_schema(path).rows
-    return tuple(starts)
+        rows = read_schema(path).rows
+        if row < rows:
+            return f"row {row} of {path}"
+        row -= rows
+    raise IndexError(row)

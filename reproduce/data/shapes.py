@@ -83,7 +83,9 @@ def _draw_images(labels_N: NDArray[np.int64], words: np.random.PCG64) -> NDArray
     away = np.where(left < np.float32(15.5), np.float32(1), np.float32(-1))
     dot = _square_root((x - left - away * uniform(9, 13)) ** 2 + (y - top - uniform(-8, 8)) ** 2)
     shown = (uniform(0, 1) < np.float32(0.5)).astype(np.float32)
-    _paint(image_N3HW, shown * _cover(dot - uniform(1.0, 1.6)), _colour(uniform(0, 1), uniform(0, 0.5), uniform(0.6, 1)))
+    _paint(
+        image_N3HW, shown * _cover(dot - uniform(1.0, 1.6)), _colour(uniform(0, 1), uniform(0, 0.5), uniform(0.6, 1))
+    )
 
     hue = kind_N.astype(np.float32).reshape(-1, 1, 1) * np.float32(0.2) + uniform(-0.13, 0.13)
     form = _glyph(kind_N, x - left, y - top, radius)

@@ -5,9 +5,11 @@ from torch import Tensor
 
 from . import reference
 from .checks import PAIRWISE, PATCHWISE, check_alike, check_choice, check_mapping, check_shape, check_window
-from .choice import cast_for_autocast, use_cupy
+from .choice import cast_for_autocast, is_exporting, use_cupy
+from .folding import attend_pairs, correlate, weigh_patches
 from .local import aggregation
 from .mapping import Mapping
+from .window import Window
 
 
 def pairwise_attention(
@@ -55,11 +57,14 @@ def pairwise_attention(
         check_shape("position", position, (1, 2, *phi.shape[-2:]), "two coordinates on phi's grid")
     inputs = {"concatenation": 2 * phi.shape[1], "dot": 1}.get(relation, phi.shape[1])
     check_mapping(mapping, inputs + (0 if position is None else 2), 1, beta)
-    use_cupy(phi, backend)
+    cupy, dtype = use_cupy(phi, backend), beta.dtype
     place = None if position is None else position.to(phi.dtype)
-    weight = reference.pairwise_weights(phi, psi, mapping, window, place, relation)
-    y = aggregation(beta, weight.to(beta.dtype), kernel_size, stride, dilation, pad_mode, backend)
-    return (y, weight) if return_weights else y
+    if is_exporting() or phi.shape[0] == 0 or relation == "dot":
+        weight = _weigh_pairs(phi, psi, mapping, window, place, relation, cupy)
+        y = aggregation(beta, weight.to(dtype), kernel_size, stride, dilation, pad_mode, backend)
+    else:
+        y, weight = attend_pairs(phi, psi, beta.to(phi.dtype), mapping, window, place, relation, cupy, return_weights)
+    return (y.to(dtype), weight) if return_weights else y.to(dtype)
 
 
 def patchwise_attention(
@@ -105,10 +110,29 @@ def patchwise_attention(
     taps, width = window.taps, phi.shape[1]
     sizes = {"concatenation": width * (taps + 1), "subtraction": width * taps, "star": taps, "clique": taps**2}
     check_mapping(mapping, sizes[relation], taps, beta)
-    use_cupy(phi, backend)
-    weight = reference.patchwise_weights(phi, psi, mapping, window, relation)
+    cupy = use_cupy(phi, backend)
+    if is_exporting() or phi.shape[0] == 0 or relation == "clique":
+        weight = reference.patchwise_weights(phi, psi, mapping, window, relation)
+    elif relation == "star":
+        z_NTL = correlate(phi, psi, window, cupy).squeeze(1)
+        weight = reference.apply_mapping(z_NTL, mapping).unflatten(1, (-1, taps))
+    else:
+        weight = weigh_patches(phi, psi, mapping, window, relation, cupy)
     y = aggregation(beta, weight.to(beta.dtype), kernel_size, stride, dilation, pad_mode, backend)
     return (y, weight) if return_weights else y
+
+
+def _weigh_pairs(
+    phi: Tensor, psi: Tensor, mapping: Mapping, window: Window, position: Tensor | None, relation: str, cupy: bool
+) -> Tensor:
+    """Weights by the plain formulas; the dot product, one value a pair, comes from the aggregation operator."""
+    if relation != "dot" or is_exporting() or phi.shape[0] == 0:
+        return reference.pairwise_weights(phi, psi, mapping, window, position, relation)
+    z_NDTL = correlate(phi, psi, window, cupy)
+    if position is not None:
+        offset = reference.subtraction2(position, position, window)
+        z_NDTL = torch.cat([z_NDTL, offset.expand(len(z_NDTL), -1, -1, -1)], dim=1)
+    return reference.apply_mapping(z_NDTL, mapping).softmax(dim=2)
 
 
 def _check_maps(phi: Tensor, psi: Tensor, beta: Tensor) -> tuple[Tensor, Tensor, Tensor]:

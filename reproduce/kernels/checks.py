@@ -95,7 +95,11 @@ def check_mapping(mapping: Mapping, inputs: int, taps: int, beta_NCHW: Tensor) -
                 check_shape(f"mapping.{part}{name}", vector, (size,), "channels of that BatchNorm")
     if mapping.bias is not None:
         check_shape("mapping.bias", mapping.bias, (outputs,), "rows of weight2")
-    for name in ("weight1", "weight2", "scale1", "shift1", "scale2", "shift2", "running_mean1", "bias"):
-        tensor = getattr(mapping, name)
-        if tensor is not None and tensor.device != beta_NCHW.device:
+    allowed = {beta_NCHW.dtype, torch.float32} if beta_NCHW.dtype.itemsize == 2 else {beta_NCHW.dtype}
+    for name, tensor in mapping._asdict().items():
+        if not isinstance(tensor, Tensor):
+            continue
+        if tensor.device != beta_NCHW.device:
             raise ValueError(f"mapping.{name}: needs beta's device {beta_NCHW.device}, got {tensor.device}")
+        if tensor.dtype not in allowed:
+            raise ValueError(f"mapping.{name}: needs beta's dtype {beta_NCHW.dtype}, got {tensor.dtype}")

@@ -64,8 +64,15 @@ def _normalise(
     use_batch = mapping.training or mean is None
     if z.numel() == 0:
         return z  # an empty batch has no statistics and leaves the running ones as they are
-    kept = (None, None) if mean is None else (mean, var)
-    return F.batch_norm(z, *kept, scale.to(z.dtype), shift.to(z.dtype), use_batch, mapping.momentum, mapping.eps)
+    affine, options = (scale.to(z.dtype), shift.to(z.dtype)), (use_batch, mapping.momentum, mapping.eps)
+    if mean is None or var is None:
+        return F.batch_norm(z, None, None, *affine, *options)
+    wide = mean.to(z.dtype), var.to(z.dtype)  # themselves, but for a model kept in half precision
+    out = F.batch_norm(z, *wide, *affine, *options)
+    if mapping.training and mean.dtype != z.dtype:
+        mean.copy_(wide[0])
+        var.copy_(wide[1])
+    return out
 
 
 def read_mapping(norm1: nn.BatchNorm2d, conv1: nn.Conv2d, norm2: nn.BatchNorm2d, conv2: nn.Conv2d) -> Mapping:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from .window import Window, fold_border
 
-CHUNK_BYTES = 1 << 20  # working set of one step, so that it stays in a core's second-level cache
+CHUNK_BYTES = 1 << 22  # working set of one step: in cache, and large enough to hide the cost of a call
 WIDE_LIMIT = 1.4  # most rubbish tolerated, as Wq/Wo
 
 

@@ -68,10 +68,12 @@ def count_macs(model: nn.Module, image_size: int) -> int:
     Local attention's own products (taps x channels x pixels) are counted as what its operators execute.
     """
     was_training = model.training
-    device = next(model.parameters()).device
-    counter = FlopCounterMode(display=False)
-    with torch.no_grad(), counter:
-        model.eval()(torch.zeros(1, 3, image_size, image_size, device=device))
+    image = torch.zeros(1, 3, image_size, image_size, device=next(model.parameters()).device)
+    model.eval()
+    with torch.no_grad():
+        model(image)  # merges weights and builds maps once; every later image goes without
+        with FlopCounterMode(display=False) as counter:
+            model(image)
     model.train(was_training)
     return counter.get_total_flops() // 2
 

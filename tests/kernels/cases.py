@@ -27,9 +27,10 @@ def make_mapping(rows, hidden, outputs, dtype=torch.float64, training=True, devi
 
 def trainable(mapping):
     """The mapping with leaves that ask for gradients, and those leaves by name."""
-    names = [n for n in ("scale1", "shift1", "weight1", "scale2", "shift2", "weight2", "bias")]
+    names = ("scale1", "shift1", "weight1", "scale2", "shift2", "weight2", "bias")
     leaves = {n: getattr(mapping, n).clone().requires_grad_() for n in names}
-    copies = {n: getattr(mapping, n).clone() for n in mapping._fields if n.startswith("running")}
+    running = [n for n in mapping._fields if n.startswith("running") and getattr(mapping, n) is not None]
+    copies = {n: getattr(mapping, n).clone() for n in running}
     return mapping._replace(**leaves, **copies), leaves
 
 

@@ -1,0 +1,31 @@
+"""What a table module states: the columns to show and the pairs to set against each other."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["row", "published", "measured", "committed", "params", "verdict"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a rendered table: what it shows, of which metric, under which heading."""
+
+    heading: str
+    kind: Kind
+    metric: str = "top1"
+
+
+@dataclass(frozen=True)
+class Definition:
+    """The part of a table that its paper fixes beyond rows and title: columns, and (plain, changed) pairs of rows."""
+
+    columns: tuple[Column, ...]
+    pairs: tuple[tuple[str, str], ...] = ()
+
+
+ROW = Column("row", "row")
+PUBLISHED = Column("published", "published")
+OURS = Column("ours", "measured")
+COMMITTED = Column("committed", "committed")
+PARAMS = Column("parameters", "params", "params")
+VERDICT = Column("verdict", "verdict")

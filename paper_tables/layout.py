@@ -1,0 +1,195 @@
+"""A table laid out: headings and cells of plain text, the same for every format that people read."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from paper_tables.definition import Column
+from paper_tables.hyperparameters import HEADINGS, Settings
+from paper_tables.selection import Identity
+from paper_tables.table import DEFINITIONS, Row, Table
+from reproduce.stats import Interval
+
+Tone = Literal["", "good", "bad", "unsure", "faint", "strong"]
+DASH = "-"
+TONES: Mapping[str, Tone] = {"agrees": "good", "differs": "bad", "not comparable": "unsure", "not run": "faint"}
+
+
+@dataclass(frozen=True)
+class Text:
+    """One cell: the value, a detail beneath or beside it, and how it is to be coloured."""
+
+    main: str
+    detail: str = ""
+    tone: Tone = ""
+
+
+@dataclass(frozen=True)
+class Block:
+    """Headings over rows of cells; ``right`` tells which columns hold numbers, ``rules`` after which rows to part."""
+
+    headings: tuple[str, ...]
+    right: tuple[bool, ...]
+    rows: tuple[tuple[Text, ...], ...]
+    rules: frozenset[int] = frozenset()
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A whole table, ready for a format: identity line, blocks, notes, footnotes and commands."""
+
+    title: str
+    identity: str
+    blocks: tuple[Block, ...]
+    notes: tuple[str, ...]
+    footnotes: tuple[tuple[str, str], ...]  # number, sentence
+    commands: tuple[tuple[str, str], ...]  # row, command; of the rows that were not run
+
+
+def lay_out(table: Table | Settings) -> Sheet:
+    """Return the sheet of a built table."""
+    return _settings_sheet(table) if isinstance(table, Settings) else _runs_sheet(table)
+
+
+def _runs_sheet(table: Table) -> Sheet:
+    definition = DEFINITIONS[table.name]
+    general = _general(table)
+    rows = tuple(tuple(_cell(column, row, general) for column in definition.columns) for row in table.rows)
+    ends = {pair[1] for pair in definition.pairs[:-1]}
+    block = Block(
+        headings=tuple(column.heading for column in definition.columns),
+        right=tuple(column.kind in ("published", "params") for column in definition.columns),
+        rows=rows,
+        rules=frozenset(number for number, row in enumerate(table.rows) if row.row in ends),
+    )
+    data = f"data {table.dataset}" + (f" ({table.data_sha256[:12]})" if table.data_sha256 else " (no run yet)")
+    parts = (f"budget {table.budget}", f"variant {table.variant}", data, table.precision, f"{table.scale} scale")
+    return Sheet(
+        title=f"Table {table.number}. {table.title}",
+        identity=" | ".join(parts),
+        blocks=(block, _pair_block(table)) if table.pairs else (block,),
+        notes=table.notes,
+        footnotes=_footnotes(table, general),
+        commands=tuple((row.row, row.command) for row in table.rows if row.verdict.word == "not run" and row.command),
+    )
+
+
+def _general(table: Table | Settings) -> set[str]:
+    """Return the entries that concern every row of the table: said once, without a mark at each row."""
+    return {entry.number for entry in table.footnotes if all(entry.number in row.footnotes for row in table.rows)}
+
+
+def _footnotes(table: Table | Settings, general: set[str]) -> tuple[tuple[str, str], ...]:
+    return tuple(
+        (entry.number, f"{entry.title} (all rows)" if entry.number in general else entry.title)
+        for entry in table.footnotes
+    )
+
+
+def _cell(column: Column, row: Row, general: set[str]) -> Text:
+    makers: Mapping[str, Callable[[], Text]] = {
+        "row": lambda: Text(row.row, " ".join(mark for mark in row.footnotes if mark not in general), "strong"),
+        "published": lambda: Text(row.published[column.metric].printed() if column.metric in row.published else DASH),
+        "measured": lambda: _measured(column, row),
+        "committed": lambda: _committed(row),
+        "params": lambda: _params(row),
+        "verdict": lambda: Text(row.verdict.word, "", TONES[row.verdict.word]),
+    }
+    return makers[column.kind]()
+
+
+def _measured(column: Column, row: Row) -> Text:
+    if column.metric == "latency_ms":
+        found, printed = row.measured.get("latency_ms"), row.published.get("wall_ms")
+        return Text(f"{found.mean:.3f}" if found else DASH, f"paper {printed.printed()}" if printed else "")
+    found = row.measured.get(column.metric)
+    return Text(f"{found.mean:.4f}", _bracket(found)) if found else Text(DASH, "", "faint")
+
+
+def _committed(row: Row) -> Text:
+    found, identity = (row.committed or {}).get("top1"), row.committed_identity
+    if found is None or identity is None:
+        return Text(DASH, "", "faint")
+    return Text(f"{found.mean:.4f}", f"{_bracket(found)}, {_name(identity)}")
+
+
+def _name(identity: Identity) -> str:
+    parts = [identity.budget, identity.dataset]
+    parts += [identity.precision] if identity.precision != "fp32" else []
+    parts += [f"{identity.scale} scale"] if identity.scale != "paper" else []
+    return " ".join(parts)
+
+
+def _params(row: Row) -> Text:
+    printed = row.published.get("params")
+    return Text(f"{row.params:,}" if row.params else DASH, f"paper {printed.printed()}" if printed else "")
+
+
+def _bracket(found: Interval) -> str:
+    if found.low is None or found.high is None:
+        return f"n={found.n}"
+    return f"[{found.low:.4f}, {found.high:.4f}] n={found.n}"
+
+
+def _pair_block(table: Table) -> Block:
+    def number(value: float | None, form: str) -> str:
+        return DASH if value is None else format(value, form)
+
+    rows = []
+    for pair in table.pairs:
+        gain = Text(DASH, "", "faint")
+        if pair.gain is not None:
+            low, high = pair.gain.low, pair.gain.high
+            bracket = "" if low is None or high is None else f"[{100 * low:+.2f}, {100 * high:+.2f}]"
+            gain = Text(f"{100 * pair.gain.mean:+.2f}", f"{bracket} n={pair.gain.n}".strip())
+        before = None if pair.gain_published is None else 100 * pair.gain_published
+        rows.append(
+            (
+                Text(pair.changed, f"against {pair.plain}", "strong"),
+                Text(number(before, "+.1f")),
+                gain,
+                Text(number(pair.params_published, ".1f")),
+                Text(number(pair.params, ".2f")),
+                Text(number(pair.wall_published, ".2f")),
+                Text(number(pair.wall, ".2f")),
+            )
+        )
+    return Block(
+        headings=(
+            "pair",
+            "gain, published",
+            "gain, ours",
+            "size ratio, published",
+            "size ratio, exact",
+            "speed-up, published",
+            "speed-up, ours",
+        ),
+        right=(False, True, False, True, True, True, True),
+        rows=tuple(rows),
+        title="Hierarchical (HA) against normal self-attention (SA): gain in points, ratios SA / HA",
+    )
+
+
+def _settings_sheet(table: Settings) -> Sheet:
+    general = _general(table)
+    rows = []
+    for group in table.rows:
+        cells = [
+            Text(cell.ours, "" if cell.same else f"published {cell.published}", "" if cell.same else "bad")
+            for cell in group.cells.values()
+        ]
+        verdict = Text("same", "", "good") if group.same else Text("differs", "", "bad")
+        marks = " ".join(mark for mark in group.footnotes if mark not in general)
+        rows.append((Text(group.label, marks, "strong"), *cells, verdict))
+    fields: Sequence[str] = list(table.rows[0].cells) if table.rows else list(HEADINGS)
+    headings = ("model", *(HEADINGS.get(name, name) for name in fields), "verdict")
+    block = Block(headings=headings, right=(False,) * len(headings), rows=tuple(rows))
+    return Sheet(
+        title=f"Table {table.number}. {table.title}",
+        identity=f"budget {table.budget} | variant {table.variant}",
+        blocks=(block,),
+        notes=table.notes,
+        footnotes=_footnotes(table, general),
+        commands=(),
+    )

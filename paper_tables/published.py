@@ -1,0 +1,175 @@
+"""What the papers print: every value with its source, read from ``published/*.csv`` and checked line by line.
+
+read_table("hierarchical")[("vit-ha", "top1")].value      # 0.877
+"""
+
+import csv
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from reproduce.errors import UserError, did_you_mean
+
+FOLDER = Path(__file__).parent / "published"
+TABLES = ("accuracy", "heads", "hierarchical", "logged")
+METRICS = ("top1", "top1_original", "params", "wall_ms")
+VALUE_COLUMNS = ("table", "row", "metric", "value", "spread", "n", "source", "note")
+SETTING_COLUMNS = ("group", "rows", "field", "value", "source")
+CURVE_COLUMNS = ("row", "epoch", "top1", "error", "source", "note")
+
+
+@dataclass(frozen=True)
+class Value:
+    """One published number; ``text`` is its printed form, ``spread`` a standard deviation over ``n`` runs."""
+
+    table: str
+    row: str
+    metric: str
+    value: float
+    text: str
+    spread: float | None
+    n: int | None
+    source: str
+    note: str
+
+    def printed(self) -> str:
+        """Return the number as the paper prints it: ``0.910``, ``12.1M``."""
+        return self.text.removesuffix("e6") + "M" if self.text.endswith("e6") else self.text
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One cell of the published Table 4 (or of its caption): a field of the rows that share the line."""
+
+    group: str
+    rows: tuple[str, ...]
+    field: str
+    value: str
+    source: str
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """Test accuracy read off a published plot, right to within ``error``."""
+
+    row: str
+    epoch: int
+    top1: float
+    error: float
+    source: str
+    note: str
+
+
+def read_table(name: str, folder: Path = FOLDER) -> dict[tuple[str, str], Value]:
+    """Return the published values of a table by row and metric; ``logged`` holds those that no table prints.
+
+    Raises:
+        UserError: an unknown table, or a line of its file that breaks the schema (file and line are named).
+    """
+    if name not in TABLES:
+        raise UserError(f"no published table is called '{name}'", did_you_mean(name, TABLES))
+    path = folder / f"{name}.csv"
+    values: dict[tuple[str, str], Value] = {}
+    for line, cells in _lines(path, VALUE_COLUMNS):
+        value = _value(path, line, cells)
+        if value.table != name:
+            raise _damage(path, line, f"belongs to table '{value.table}', not to '{name}'")
+        if (value.row, value.metric) in values:
+            raise _damage(path, line, f"repeats {value.metric} of '{value.row}'")
+        values[value.row, value.metric] = value
+    return values
+
+
+def read_hyperparameters(folder: Path = FOLDER) -> list[Setting]:
+    """Return the cells of the published Table 4 in the printed order; raises UserError on a damaged line."""
+    path = folder / "hyperparameters.csv"
+    settings, seen = [], set()
+    for line, cells in _lines(path, SETTING_COLUMNS):
+        if not all(cells.values()):
+            raise _damage(path, line, "has an empty cell")
+        if (cells["group"], cells["field"]) in seen:
+            raise _damage(path, line, f"repeats {cells['field']} of '{cells['group']}'")
+        seen.add((cells["group"], cells["field"]))
+        rows = tuple(cells["rows"].split())
+        settings.append(Setting(cells["group"], rows, cells["field"], cells["value"], cells["source"]))
+    return settings
+
+
+def read_curves(folder: Path = FOLDER) -> list[CurvePoint]:
+    """Return the digitised accuracy curves, by row and epoch; points hidden in the plot are absent."""
+    path = folder / "curves.csv"
+    points, seen = [], set()
+    for line, cells in _lines(path, CURVE_COLUMNS):
+        epoch = int(_number(path, line, "epoch", cells["epoch"]))
+        top1 = _share(path, line, "top1", cells["top1"])
+        if (cells["row"], epoch) in seen:
+            raise _damage(path, line, f"repeats epoch {epoch} of '{cells['row']}'")
+        seen.add((cells["row"], epoch))
+        error = _share(path, line, "error", cells["error"])
+        points.append(CurvePoint(cells["row"], epoch, top1, error, cells["source"], cells["note"]))
+    return points
+
+
+def _value(path: Path, line: int, cells: dict[str, str]) -> Value:
+    if not cells["row"] or not cells["source"]:
+        raise _damage(path, line, "has no row or no source")
+    if cells["metric"] not in METRICS:
+        raise _damage(path, line, f"has the unknown metric '{cells['metric']}'")
+    read = _share if cells["metric"].startswith("top1") else _number
+    spread = _number(path, line, "spread", cells["spread"]) if cells["spread"] else None
+    n = _number(path, line, "n", cells["n"]) if cells["n"] else None
+    if n is not None and (n < 1 or n != int(n)):
+        raise _damage(path, line, f"n is '{cells['n']}', not a number of runs")
+    return Value(
+        table=cells["table"],
+        row=cells["row"],
+        metric=cells["metric"],
+        value=read(path, line, "value", cells["value"]),
+        text=cells["value"],
+        spread=spread,
+        n=None if n is None else int(n),
+        source=cells["source"],
+        note=cells["note"],
+    )
+
+
+def _lines(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UserError(f"there is no {path}", "install the package again; published values come with it") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read ({error})", "restore the file from the repository") from None
+    reader = csv.reader(text.splitlines(), strict=True)
+    try:
+        header = next(reader, [])
+        if tuple(header) != columns:
+            raise _damage(path, 1, f"must be the header {','.join(columns)}")
+        for cells in reader:
+            if len(cells) != len(columns):
+                raise _damage(path, reader.line_num, f"has {len(cells)} cells, not {len(columns)}")
+            yield reader.line_num, dict(zip(columns, cells, strict=True))
+    except csv.Error as error:
+        raise _damage(path, reader.line_num, f"cannot be split into cells ({error})") from None
+
+
+def _number(path: Path, line: int, name: str, cell: str) -> float:
+    try:
+        number = float(cell)
+    except ValueError:
+        number = math.nan
+    if not (math.isfinite(number) and number >= 0):
+        raise _damage(path, line, f"{name} is '{cell}', not a number")
+    return number
+
+
+def _share(path: Path, line: int, name: str, cell: str) -> float:
+    number = _number(path, line, name, cell)
+    if number > 1:
+        raise _damage(path, line, f"{name} is '{cell}'; accuracies are shares from 0 to 1")
+    return number
+
+
+def _damage(path: Path, line: int, wrong: str) -> UserError:
+    return UserError(f"{path}, line {line}: {wrong}", "mend the line, or restore the file from the repository")

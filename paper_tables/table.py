@@ -1,0 +1,293 @@
+"""A table as data: published | ours | committed | verdict | command, from recipes and ledgers alone. No torch.
+
+table = build("hierarchical", plan(rows, variant="described", budget="smoke"), ledger.read(), committed_runs())
+table.rows[0].verdict.word          # agrees | differs | not comparable | not run
+
+A cell takes only runs of the planned recipe; what was not run stays empty and names its command. Nothing is estimated.
+"""
+
+import csv
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from paper_tables import accuracy, deviations, heads, hierarchical, notes, published
+from paper_tables.definition import Definition
+from paper_tables.deviations import Deviation
+from paper_tables.published import Value
+from paper_tables.selection import (
+    LATENCY,
+    Choice,
+    Identity,
+    Selection,
+    best_committed,
+    headline_metric,
+    select,
+    test_size,
+)
+from paper_tables.verdict import reach
+from reproduce import stats
+from reproduce.errors import UserError
+from reproduce.recipe import BUDGETS, Recipe, override
+from reproduce.recipes import find_entry, find_table, resolve
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MEASURED = Path(__file__).parent / "measured"
+DEFINITIONS: dict[str, Definition] = {
+    "accuracy": accuracy.DEFINITION,
+    "heads": heads.DEFINITION,
+    "hierarchical": hierarchical.DEFINITION,
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row: what was published, what these runs and the committed ones say, and the command that makes it."""
+
+    row: str
+    label: str
+    params: int | None  # of the paper-scale model
+    published: Mapping[str, Value]
+    measured: Mapping[str, stats.Interval]
+    committed: Mapping[str, stats.Interval] | None
+    committed_identity: Identity | None
+    verdict: stats.Verdict
+    committed_verdict: stats.Verdict | None
+    command: str
+    footnotes: tuple[str, ...]  # numbers of deviations
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A plain row against its changed form: gain in accuracy, ratios (plain over changed) of size and wall time."""
+
+    plain: str
+    changed: str
+    gain_published: float | None
+    gain: stats.Interval | None
+    params_published: float | None
+    params: float | None
+    wall_published: float | None
+    wall: float | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A built table; ``dataset`` and ``data_sha256`` are those of the runs shown, or planned where there are none."""
+
+    name: str
+    number: int
+    title: str
+    budget: str
+    variant: str
+    scale: str
+    dataset: str
+    data_sha256: str
+    precision: str
+    rows: tuple[Row, ...]
+    pairs: tuple[Pair, ...]
+    notes: tuple[str, ...]
+    footnotes: tuple[Deviation, ...]
+
+
+def committed_runs(path: Path | None = None) -> "pd.DataFrame":
+    """Return the project's own measurements, in the schema of a user's ledger."""
+    from reproduce import ledger
+
+    return ledger.read(path or MEASURED / "runs.csv")
+
+
+def read_structure(path: Path | None = None) -> dict[tuple[str, str], int]:
+    """Return the exact trainable parameters by (row, variant); empty where the file is missing."""
+    path = path or MEASURED / "structure.csv"
+    try:
+        with path.open(encoding="utf-8", newline="") as source:
+            return {(line["row"], line["variant"]): int(line["params"]) for line in csv.DictReader(source)}
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, csv.Error, KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path} cannot be read ({error})", "restore the file from the repository") from None
+
+
+def build(
+    name: str,
+    plan: Mapping[str, Recipe],
+    runs: "pd.DataFrame",
+    committed: "pd.DataFrame",
+    *,
+    precision: str = "fp32",
+    data_sha256: str | None = None,
+    test_images: int | None = None,
+    reference: Mapping[str, Recipe] | None = None,
+    structure: Mapping[tuple[str, str], int] | None = None,
+    options: str = "",
+) -> Table:
+    """Set published values, our runs and the committed ones side by side.
+
+    Args:
+        name: a table's name or number.
+        plan: the recipe of each row, all of one budget and variant; rows of the table that it lacks count as not run.
+        runs: the user's ledger.
+        committed: the project's own ledger.
+        precision: of the runs to show.
+        data_sha256: fingerprint of the data to show; by default that of the newest fitting run.
+        test_images: test images behind one run, where neither recipe nor data set name tells.
+        reference: the recipes of the paper budget; by default those of the registry.
+        structure: exact parameter counts; by default ``measured/structure.csv``.
+        options: text that each row's command ends with, for example ``--data PATH``.
+
+    Raises:
+        UserError: an unknown table, or a damaged file of published values.
+        ValueError: a plan that is empty or mixes budgets or variants.
+    """
+    paper = find_table(name)
+    if paper.name not in DEFINITIONS:
+        raise UserError(f"table '{paper.name}' lists settings, not runs", "paper_tables.hyperparameters builds it")
+    kinds = {(recipe.budget, recipe.variant) for recipe in plan.values()}
+    if len(kinds) != 1:
+        raise ValueError("a plan has one budget and one variant")
+    selection = select(plan, runs, precision, data_sha256)
+    builder = _Builder(
+        name=paper.name,
+        plan=plan,
+        selection=selection,
+        committed=committed,
+        precision=precision,
+        test_images=test_images,
+        reference=reference,
+        structure=read_structure() if structure is None else structure,
+        values=published.read_table(paper.name),
+        options=options,
+    )
+    rows = tuple(builder.row(row) for row in paper.rows)
+    return Table(
+        name=paper.name,
+        number=paper.number,
+        title=paper.title,
+        budget=builder.budget,
+        variant=builder.variant,
+        scale=_joined(recipe.scale for recipe in plan.values()),
+        dataset=selection.dataset or _joined(recipe.data.name for recipe in plan.values()),
+        data_sha256=selection.data_sha256,
+        precision=precision,
+        rows=rows,
+        pairs=tuple(builder.pair(rows, *pair) for pair in DEFINITIONS[paper.name].pairs),
+        notes=tuple(notes.write(plan, selection, rows, DEFINITIONS[paper.name])),
+        footnotes=tuple(entry for entry in deviations.read() if any(entry.number in row.footnotes for row in rows)),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Builder:
+    name: str
+    plan: Mapping[str, Recipe]
+    selection: Selection
+    committed: "pd.DataFrame"
+    precision: str
+    test_images: int | None
+    reference: Mapping[str, Recipe] | None
+    structure: Mapping[tuple[str, str], int]
+    values: Mapping[tuple[str, str], Value]
+    options: str
+
+    @property
+    def budget(self) -> str:
+        return next(iter(self.plan.values())).budget
+
+    @property
+    def variant(self) -> str:
+        return next(iter(self.plan.values())).variant
+
+    def row(self, row: str) -> Row:
+        values = {metric: value for (name, metric), value in self.values.items() if name == row}
+        recipe, choice = self.plan.get(row), self.selection.choices.get(row)
+        has_variant = self.variant in find_entry(row).variant_names()
+        reference = self._paper_recipe(row) if has_variant else None
+        best = best_committed(row, self.variant, self.committed, self.precision)
+        shown = self._committed_recipe(best.identity, row) if best else None
+        sizes = self._trials(choice, recipe), test_size(best.identity.dataset, shown) if best and shown else None
+        command = self._command(row) if has_variant else ""
+        return Row(
+            row=row,
+            label=(recipe or find_entry(row).recipe).label,
+            params=self.structure.get((row, self.variant)),
+            published=values,
+            measured=choice.intervals(self.variant, sizes[0]) if choice else {},
+            committed=best.intervals(self.variant, sizes[1]) if best else None,
+            committed_identity=best.identity if best else None,
+            verdict=reach(self.variant, choice, recipe, reference, values, sizes[0]),
+            committed_verdict=reach(self.variant, best, shown, reference, values, sizes[1]) if best else None,
+            command=command,
+            footnotes=tuple(entry.number for entry in deviations.footnotes(self.name, row, self.variant)),
+        )
+
+    def pair(self, rows: tuple[Row, ...], plain: str, changed: str) -> Pair:
+        found = {row.row: row for row in rows}
+        one, two = found[plain], found[changed]
+
+        def ratio(first: float | None, second: float | None) -> float | None:
+            return first / second if first and second else None
+
+        def printed(row: Row, metric: str) -> float | None:
+            return row.published[metric].value if metric in row.published else None
+
+        before, after = printed(one, "top1"), printed(two, "top1")
+        gain, wall = self._compare(plain, changed)
+        return Pair(
+            plain=plain,
+            changed=changed,
+            gain_published=None if before is None or after is None else after - before,
+            gain=gain,
+            params_published=ratio(printed(one, "params"), printed(two, "params")),
+            params=ratio(one.params, two.params),
+            wall_published=ratio(printed(one, "wall_ms"), printed(two, "wall_ms")),
+            wall=wall,
+        )
+
+    def _compare(self, plain: str, changed: str) -> tuple[stats.Interval | None, float | None]:
+        """Return the gain of ``changed`` and its speed-up; nothing where the two rows' runs are not of one kind."""
+        one, two = self.selection.choices.get(plain), self.selection.choices.get(changed)
+        if one is None or two is None or one.identity.scale != two.identity.scale:
+            return None, None
+        metric = headline_metric(self.variant)
+        gain = wall = None
+        if metric in one.values and metric in two.values:
+            trials = self._trials(one, self.plan.get(plain))
+            gain = stats.difference(two.values[metric], one.values[metric], trials)
+        if LATENCY in one.values and LATENCY in two.values and one.device == two.device:
+            wall = stats.summarise(one.values[LATENCY]).mean / stats.summarise(two.values[LATENCY]).mean
+        return gain, wall
+
+    def _paper_recipe(self, row: str) -> Recipe:
+        if self.reference is not None and row in self.reference:
+            return self.reference[row]
+        return resolve(row, variant=self.variant, budget="paper")
+
+    def _committed_recipe(self, identity: Identity, row: str) -> Recipe | None:
+        """Return the registry's recipe that a committed digest stands for; None for that of another version."""
+        if identity.budget not in BUDGETS:
+            return None
+        recipe = resolve(row, variant=self.variant, budget=identity.budget)
+        candidates = (recipe, override(recipe, {"data.name": identity.dataset}))
+        return next((found for found in candidates if found.sha256() == identity.recipe_sha256), None)
+
+    def _trials(self, choice: Choice | None, recipe: Recipe | None) -> int | None:
+        if choice is None:
+            return None
+        found = test_size(choice.identity.dataset, recipe) if recipe else None
+        return self.test_images if found is None else found
+
+    def _command(self, row: str) -> str:
+        words = [f"attnrepro train {row} --budget {self.budget}"]
+        if self.variant != "described":
+            words.append(f"--variant {self.variant}")
+        if self.precision != "fp32":
+            words.append(f"--precision {self.precision}")
+        return " ".join([*words, self.options]).strip()
+
+
+def _joined(names: Iterable[str]) -> str:
+    return " + ".join(sorted(set(names)))

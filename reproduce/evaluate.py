@@ -1,0 +1,96 @@
+"""Accuracy and loss of a network on a split, in the mode that the recipe asks for.
+
+score = evaluate(model, batches, mode="eval", precision="fp32")
+score.top1, score.top5, score.loss, score.count
+"""
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from reproduce.recipe import EvalMode
+
+_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+
+
+@dataclass(frozen=True)
+class Score:
+    """Shares in [0, 1], mean cross-entropy in nats, and how many images they are of."""
+
+    top1: float
+    top5: float
+    loss: float
+    count: int
+
+
+def arithmetic(precision: str, device: torch.device) -> AbstractContextManager[object]:
+    """Return the context in which forward passes run: autocast to bfloat16 for ``bf16``, nothing for ``fp32``."""
+    if precision == "bf16":
+        return torch.autocast(device.type, dtype=torch.bfloat16)
+    return contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def evaluation_mode(model: nn.Module, mode: EvalMode) -> Iterator[None]:
+    """Put ``model`` in an evaluation mode, and back as it was.
+
+    ``eval``: running statistics, no dropout. ``train-bn``: BatchNorm uses each batch's own statistics and leaves the
+    running ones alone, no dropout. ``train``: dropout on, BatchNorm takes and updates from the test batches (B1).
+    """
+    was_training = model.training
+    model.train(mode == "train")
+    momenta: dict[nn.Module, float | None] = {}
+    if mode == "train-bn":
+        for layer in model.modules():
+            if isinstance(layer, _NORMS):
+                momenta[layer] = layer.momentum
+                layer.momentum = 0.0
+                layer.train()
+    try:
+        yield
+    finally:
+        for layer, momentum in momenta.items():
+            layer.momentum = momentum  # type: ignore[assignment]
+        model.train(was_training)
+
+
+@torch.no_grad()
+def evaluate(
+    model: nn.Module,
+    batches: Iterable[tuple[Tensor, Tensor]],
+    *,
+    mode: EvalMode = "eval",
+    precision: str = "fp32",
+    batch_mean: bool = False,
+) -> Score:
+    """Return the score of ``model`` over ``batches`` of (images (B, 3, H, W), labels (B)).
+
+    ``batch_mean`` averages the batches' accuracies and losses, the short last one counting like a full one (B17).
+    The host waits for the device once, at the end.
+    """
+    device = next(model.parameters()).device
+    sums, sizes = [], []
+    with evaluation_mode(model, mode):
+        for x_B3HW, y_B in batches:
+            with arithmetic(precision, device):
+                logits_BC = model(x_B3HW)
+            sums.append(_count(logits_BC.float(), y_B))
+            sizes.append(len(y_B))
+    total = torch.stack(sums).double().cpu()
+    size = torch.tensor(sizes, dtype=torch.float64)
+    means = (total / size[:, None]).mean(0) if batch_mean else total.sum(0) / size.sum()
+    top1, top5, loss = means.tolist()
+    return Score(top1, top5, loss, sum(sizes))
+
+
+def _count(logits_BC: Tensor, y_B: Tensor) -> Tensor:
+    """Return the batch's correct top-1, correct top-5 and summed cross-entropy."""
+    best_B5 = logits_BC.topk(min(5, logits_BC.shape[1]), dim=1).indices
+    hit_B5 = best_B5 == y_B[:, None]
+    loss = F.cross_entropy(logits_BC, y_B, reduction="sum")
+    return torch.stack([hit_B5[:, 0].sum().float(), hit_B5.any(1).sum().float(), loss])

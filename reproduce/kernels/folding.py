@@ -1,0 +1,128 @@
+"""The first BatchNorm of the mapping folded away, so that the fused cores see one subtraction or product and a ReLU.
+
+Everything here works on narrow maps and is plain differentiable torch: the statistics come from `moments`, and what
+the first BatchNorm does to phi and psi is an affine map of each. Autograd then holds the BatchNorm's backward.
+
+    subtraction    relu(s (phi_i - psi_j) + t)  = relu(a_i - b_j)      a = s phi + t     b = s psi
+    hadamard       relu(s phi_i psi_j + t)      = relu(a_i b_j + c)    a = s phi         b = psi        c = t
+    concatenation  W relu(s [phi_i, psi_j] + t) = a_i - b_j            two 1x1 convolutions of narrow maps
+    position       W relu(s (p_i - p_j) + t)    = place                the same for every sample
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from . import moments, ops
+from .fused import attend, pitch_of, project
+from .mapping import Mapping
+from .moments import Moments, fold_norm1, update_running
+from .pair import multiply
+from .reference import subtraction2
+from .window import Window
+
+
+def attend_pairs(
+    phi: Tensor, psi: Tensor, beta: Tensor, mapping: Mapping, window: Window, position: Tensor | None,
+    relation: str, cupy: bool, want_weights: bool,
+) -> tuple[Tensor, Tensor | None]:  # fmt: skip
+    """Return y (N, mid, Ho, Wo) and, where wanted, the weights (N, Cw, T, L); phi, psi, beta of one dtype."""
+    dtype, rows = phi.dtype, phi.shape[1]
+    if relation == "summation":
+        psi = -psi  # phi + psi = phi - (-psi)
+    offset = None if position is None else subtraction2(position, position, window).squeeze(0)
+    found = _pair_moments(phi, psi, window, offset, relation) if mapping.batch_stats1 else []
+    scale, shift = fold_norm1(mapping, found, dtype)
+    weight1 = mapping.matrix1.to(dtype)
+    place = None
+    if offset is not None:
+        act = F.relu(offset * scale[-2:, None, None] + shift[-2:, None, None])
+        place = torch.einsum("md,dtl->mtl", weight1[:, -2:], act)
+    a, b, c, form = _fold_maps(phi, psi, scale, shift, weight1, relation)
+    shift2 = mapping.shift2.to(dtype)
+    if mapping.bias is not None:
+        # The softmax cancels the last bias: its gradient is zero, not missing (weight decay and DDP ask for it).
+        shift2 = shift2 + 0 * mapping.bias.to(dtype).sum()
+    running = (None, None) if mapping.batch_stats2 else (mapping.running_mean2, mapping.running_var2)
+    running = tuple(None if t is None else t.to(dtype) for t in running)
+    y, alpha, _, mean, var = attend(
+        a.contiguous(), b.contiguous(), beta, c, weight1[:, :rows].contiguous(), place, mapping.scale2.to(dtype),
+        shift2, mapping.matrix2.to(dtype), *running, mapping.eps, form, *window, cupy,
+    )  # fmt: skip
+    if mapping.batch_stats2 and mapping.running_mean2 is not None:
+        count = alpha.shape[0] * window.taps * y.shape[-2] * y.shape[-1]
+        update_running(mapping.running_mean2, mapping.running_var2, mean, var, count, mapping.momentum)
+    if not want_weights:
+        return y, None
+    pitch = pitch_of(window, *phi.shape[-2:], cupy)
+    return y, (alpha if pitch == y.shape[-1] else alpha[..., : y.shape[-1]]).flatten(3)
+
+
+def _pair_moments(
+    phi: Tensor, psi: Tensor, window: Window, offset: Tensor | None, relation: str
+) -> list[Moments]:
+    if relation == "hadamard":
+        found = [moments.product_moments(phi, psi, window)]
+    elif relation == "concatenation":
+        near = moments.neighbour_moments(psi, window)
+        found = [moments.centre_moments(phi, window, window.taps), near]
+    else:
+        found = [moments.difference_moments(phi, psi, window)]
+    if offset is not None:
+        var, mean = torch.var_mean(offset, (1, 2), correction=0)
+        found.append(Moments(mean, var, found[0].count))
+    return found
+
+
+def _fold_maps(
+    phi: Tensor, psi: Tensor, scale: Tensor, shift: Tensor, weight1: Tensor, relation: str
+) -> tuple[Tensor, Tensor, Tensor, str]:
+    """Return (a, b, c, form) of the core `pair`."""
+    rows = phi.shape[1]
+    near = shift[:rows]
+    if relation == "hadamard":
+        return phi * scale[:rows, None, None], psi, near, "product"
+    none = torch.zeros_like(near)
+    if relation != "concatenation":
+        slope = scale[:rows, None, None]
+        return torch.addcmul(near[:, None, None], phi, slope), psi * slope, none, "difference"
+    far = shift[rows : 2 * rows]
+    centre = F.relu(torch.addcmul(near[:, None, None], phi, scale[:rows, None, None]))
+    other = F.relu(torch.addcmul(far[:, None, None], psi, scale[rows : 2 * rows, None, None]))
+    # A zero beyond the border reads relu(far), not zero: move that constant from the neighbour to the centre.
+    other = other - F.relu(far)[:, None, None]
+    still = weight1[:, rows : 2 * rows] @ F.relu(far)
+    a = torch.einsum("md,ndhw->nmhw", weight1[:, :rows], centre) + still[:, None, None]
+    return a, -torch.einsum("md,ndhw->nmhw", weight1[:, rows : 2 * rows], other), none, "hidden"
+
+
+def weigh_patches(
+    phi: Tensor, psi: Tensor, mapping: Mapping, window: Window, relation: str, cupy: bool
+) -> Tensor:
+    """Return the patchwise weights (N, Cw, T, L) for ``concatenation`` and ``subtraction``."""
+    dtype, rows, taps = phi.dtype, phi.shape[1], window.taps
+    joined = relation == "concatenation"
+    found = []
+    if mapping.batch_stats1 and joined:
+        found = [moments.centre_moments(phi, window), moments.tap_moments(psi, window)]
+    elif mapping.batch_stats1:
+        found = [moments.tap_difference_moments(phi, psi, window)]
+    scale, shift = fold_norm1(mapping, found, dtype)
+    weight1 = mapping.matrix1.to(dtype)
+    start = rows if joined else 0
+    near = (t[start:].unflatten(0, (rows, taps)) for t in (scale, shift))
+    weight_MCT = weight1[:, start:].unflatten(1, (rows, taps)).contiguous()
+    h_NMHW = project(psi.contiguous(), None if joined else phi.contiguous(), *near, weight_MCT, *window, cupy)
+    if joined:
+        centre = torch.addcmul(shift[:rows, None, None], window.centres(phi), scale[:rows, None, None])
+        h_NMHW = h_NMHW + torch.einsum("md,ndhw->nmhw", weight1[:, :rows], F.relu(centre))
+    active = F.relu(mapping.normalise2(h_NMHW.flatten(2)))
+    out = multiply(mapping.matrix2.to(dtype), active)
+    if mapping.bias is not None:
+        out = out + mapping.bias.to(dtype)[:, None]
+    return out.unflatten(1, (-1, taps))
+
+
+def correlate(phi: Tensor, psi: Tensor, window: Window, cupy: bool) -> Tensor:
+    """Return phi(x_i)^T psi(x_j), (N, 1, T, L): the weight gradient of an aggregation of psi, by another name."""
+    return ops.aggregate_to_weight(psi, window.centres(phi).contiguous(), 1, *window, cupy)

@@ -1,0 +1,93 @@
+"""The core of patchwise attention in plain torch: the mapping's first half, for the k*k neighbours of every pixel.
+
+    h[m, o] = sum_{c,t} W1[m, c, t] relu(s[c,t] * v[c,t,o] + b[c,t]),  v = psi~[c, j(o,t)] or phi[c, o] - psi~[c, j(o,t)]
+
+The r*k*k values of a pixel exist for a few samples, or a few taps of one sample, at a time.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from .pair import multiply, tiles
+from .shifts import Shifts
+from .window import Window
+
+
+class Patch(NamedTuple):
+    """Inputs of the core: psi (N, r, H, W); phi the same or None; scale, shift (r, T); weight1 (M, r, T)."""
+
+    psi: Tensor
+    phi: Tensor | None
+    scale: Tensor
+    shift: Tensor
+    weight1: Tensor
+
+
+def project(patch: Patch, window: Window) -> Tensor:
+    """Return h, (N, M, Ho, Wo)."""
+    shifts, rows = Shifts(window, *patch.psi.shape[-2:]), patch.weight1.shape[0]
+    out = patch.psi.new_empty(patch.psi.shape[0], rows, shifts.out_height, shifts.out_width)
+    weight_MTC = patch.weight1.transpose(1, 2).contiguous()
+    for part, taps in tiles(shifts, len(out), patch.psi.shape[1] * shifts.run, out.element_size()):
+        if taps.start == 0:
+            centre, planes = _spread(patch, shifts, part)
+            total = out.new_zeros(part.stop - part.start, rows, shifts.run)
+        u = _relate(patch, shifts, centre, planes, taps)
+        total += multiply(weight_MTC[:, taps.start : taps.stop].flatten(1), u.flatten(1, 2).flatten(2))
+        if taps.stop == window.taps:
+            out[part] = shifts.trim(total.unflatten(2, (shifts.out_height, shifts.pitch)))
+    return out
+
+
+def project_backward(grad_h: Tensor, patch: Patch, window: Window) -> tuple[Tensor, Tensor | None, Tensor, Tensor, Tensor]:
+    """Return the gradients of `project` with respect to the fields of `Patch`, in order."""
+    shifts = Shifts(window, *patch.psi.shape[-2:])
+    weight_MTC = patch.weight1.transpose(1, 2).contiguous()
+    grad_psi = torch.empty_like(patch.psi, memory_format=torch.contiguous_format)
+    grad_phi = None if patch.phi is None else torch.zeros_like(patch.phi)
+    grad_scale, grad_shift, grad_weight = (torch.zeros_like(t) for t in (patch.scale, patch.shift, weight_MTC))
+    for part, taps in tiles(shifts, len(grad_h), 2 * patch.psi.shape[1] * shifts.run, grad_h.element_size()):
+        if taps.start == 0:
+            centre, planes = _spread(patch, shifts, part)
+            back, g = shifts.empty_planes(patch.psi[part]), shifts.widen(grad_h[part]).flatten(2)
+            sum_phi = None if centre is None else torch.zeros_like(centre)
+        cut = slice(taps.start, taps.stop)
+        u = _relate(patch, shifts, centre, planes, taps)
+        flat = u.flatten(1, 2).flatten(2)
+        grad_weight[:, cut] += torch.matmul(g, flat.mT).sum(0).view_as(grad_weight[:, cut])
+        grad_u = multiply(weight_MTC[:, cut].flatten(1).T, g)
+        grad_u = torch.ops.aten.threshold_backward(grad_u, flat, 0).view_as(u)
+        grad_shift[:, cut] += grad_u.flatten(3).sum((0, 3)).T
+        for place, tap in enumerate(taps):
+            view, mine = shifts.view(planes, tap), grad_u[:, place]
+            value = view if centre is None else centre - view
+            grad_scale[:, tap] += torch.linalg.vecdot(mine.flatten(2), value.reshape(mine.flatten(2).shape)).sum(0)
+            slope = patch.scale[:, tap, None, None]
+            shifts.view(back, tap).addcmul_(mine, slope, value=1 if centre is None else -1)
+            if sum_phi is not None:
+                sum_phi.addcmul_(mine, slope)
+        if taps.stop == window.taps:
+            grad_psi[part] = shifts.collect(back)
+            if grad_phi is not None and sum_phi is not None:
+                window.centres(grad_phi)[part] = shifts.trim(sum_phi)
+    return grad_psi, grad_phi, grad_scale, grad_shift, grad_weight.transpose(1, 2).contiguous()
+
+
+def _spread(patch: Patch, shifts: Shifts, part: slice) -> tuple[Tensor | None, Tensor]:
+    centre = None if patch.phi is None else shifts.widen(shifts.window.centres(patch.phi[part]))
+    return centre, shifts.spread(patch.psi[part])
+
+
+def _relate(patch: Patch, shifts: Shifts, centre: Tensor | None, planes: Tensor, taps: range) -> Tensor:
+    """Return relu(s*v + b) for some taps, (n, len(taps), r, Ho, pitch)."""
+    batch, width = planes.shape[1:3]
+    u = planes.new_empty(batch, len(taps), width, shifts.out_height, shifts.pitch)
+    for place, tap in enumerate(taps):
+        scale, shift = patch.scale[:, tap, None, None], patch.shift[:, tap, None, None]
+        value = shifts.view(planes, tap)
+        if centre is not None:
+            value = centre - value
+        torch.mul(value, scale, out=u[:, place]).add_(shift)
+    return u.relu_()

@@ -1,0 +1,54 @@
+"""Learning rate as a closed form of the epoch, 1-based. No torch.
+
+learning_rate(recipe.schedule, lr=0.1, epochs=300, epoch=17)
+"""
+
+import math
+
+from reproduce.recipe import Schedule
+
+# The original steps its schedule once an epoch with the global step: 501 steps an epoch, 5 % of warm-up.
+_EPFL_STEPS = 501
+_EPFL_WARMUP = 0.05
+
+
+def learning_rate(schedule: Schedule, *, lr: float, epochs: int, epoch: int) -> float:
+    """Return the learning rate of ``epoch`` (1-based) of a schedule over ``epochs`` epochs.
+
+    ``cosine`` forms: ``clean`` warms up to ``lr`` at epoch W and falls to just above 0 at the last;
+    ``re`` is the report's code, peak lr (W-1)/W and 0 at the last but one (dossier, [Re] section 2);
+    ``epfl`` is the original's, constant within an epoch and 0 in the first.
+    """
+    if schedule.kind == "constant":
+        return lr
+    if schedule.kind == "multistep":
+        return lr * schedule.gamma ** sum(step < epoch for step in schedule.milestones)
+    forms = {"clean": _clean, "re": _report, "epfl": _original}
+    return forms[schedule.form](lr, schedule.warmup, epochs, epoch)
+
+
+def _clean(lr: float, warmup: int, epochs: int, epoch: int) -> float:
+    if epoch <= warmup:
+        return lr * epoch / warmup
+    progress = min(1.0, (epoch - warmup) / (epochs - warmup + 1))
+    return lr * 0.5 * (1.0 + math.cos(math.pi * progress))
+
+
+def _report(lr: float, warmup: int, epochs: int, epoch: int) -> float:
+    if epoch < warmup:
+        return 1e-12 + epoch * lr / warmup
+    period = max(1, epochs - warmup)
+    step = epoch - warmup + 1
+    # torch's recursion carries the warm-up's last value on until it has been 0, then restarts from lr
+    peak = 1e-12 + lr * (warmup - 1) / warmup if warmup > 1 and step <= period else lr
+    return peak * 0.5 * (1.0 + math.cos(math.pi * step / period))
+
+
+def _original(lr: float, warmup: int, epochs: int, epoch: int) -> float:
+    del warmup  # 5 % of the steps, whatever the table says
+    total = epochs * _EPFL_STEPS
+    rise = max(1, int(_EPFL_WARMUP * total))
+    step = (epoch - 1) * _EPFL_STEPS
+    if step < rise:
+        return lr * step / rise
+    return lr * 0.5 * (1.0 + math.cos(math.pi * min(1.0, (step - rise) / (total - rise))))

@@ -1,0 +1,250 @@
+"""Training: one loop for every row, a checkpoint an epoch, and a resumed run that is the unbroken one.
+
+    history = train(run, dataset, device=torch.device("cpu"))
+
+Everything random in an epoch is drawn from (seed, epoch), so an epoch that is run again after an interruption gives
+the same weights bit for bit on the same CPU and build.
+"""
+
+import csv
+import io
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from reproduce.checkpoint import fill, load_state, save_state, save_weights
+from reproduce.data.batches import Batches
+from reproduce.data.dataset import Dataset, hold_out
+from reproduce.errors import UserError
+from reproduce.evaluate import Score, arithmetic, evaluate
+from reproduce.files import write_whole
+from reproduce.models import build
+from reproduce.recipe import Optimiser, Recipe
+from reproduce.rng import seed_global
+from reproduce.run import Run
+from reproduce.schedule import learning_rate
+
+HISTORY = (
+    "epoch",
+    "lr",
+    "train_loss",
+    "val_loss",
+    "val_top1",
+    "test_loss",
+    "test_top1",
+    "test_top5",
+    "seconds",
+)
+_EVALUATION_BATCH = 200
+
+
+@dataclass
+class Progress:
+    """Where a run stands: what is written into its checkpoint besides the tensors."""
+
+    epoch: int = 0  # the last one that is complete
+    history: list[dict[str, float | None]] = field(default_factory=list)
+    selected: dict[str, float] | None = None  # the epoch that validation chose
+    seconds: float = 0.0  # spent in training steps
+    images: int = 0
+    diverged: bool = False
+
+
+Report = Callable[[Progress, int], None]
+Steps = Callable[[int, int, int], None]
+
+
+def train(
+    run: Run,
+    dataset: Dataset,
+    *,
+    device: torch.device,
+    resume: bool = True,
+    max_minutes: float | None = None,
+    on_epoch: Report | None = None,
+    on_step: Steps | None = None,
+) -> tuple[nn.Module, Progress]:
+    """Train ``run`` to its last epoch and return the network and its progress; state is saved after every epoch.
+
+    Args:
+        run: recipe, data, seed and precision.
+        dataset: the images of ``run.source``.
+        device: where to train.
+        resume: go on from the run's ``last.pt`` where there is one.
+        max_minutes: stop at the end of the first epoch past so many minutes (``progress.epoch`` tells).
+        on_epoch: called with the progress and the number of epochs after each one.
+        on_step: called with the epoch, the step and the number of steps.
+
+    Raises:
+        UserError: a checkpoint of another run, a folder that cannot be written, sizes that do not fit.
+    """
+    recipe = run.recipe
+    trainer = Trainer(run, dataset, device)
+    if resume:
+        trainer.resume()
+    begun = time.monotonic()
+    progress = trainer.progress
+    while progress.epoch < recipe.total_epochs and not progress.diverged:
+        trainer.run_epoch(on_step)
+        if on_epoch:
+            on_epoch(progress, recipe.total_epochs)
+        if max_minutes is not None and time.monotonic() - begun > 60 * max_minutes:
+            break
+    return trainer.model, progress
+
+
+class Trainer:
+    """A network with its optimiser and batches, one epoch at a time."""
+
+    def __init__(self, run: Run, dataset: Dataset, device: torch.device) -> None:
+        self.run, self.device = run, device
+        recipe = run.recipe
+        seed_global(run.seed, "weights")
+        self.model = build(recipe.model).to(device)
+        self.optimiser = make_optimiser(self.model, recipe.optimiser)
+        chosen, held_out = hold_out(dataset.train, recipe.data.holdout)
+        if len(chosen) == 0:
+            raise UserError(f"'{dataset.source.name}' has no training images", "choose other data, or use `eval`")
+        size, mean, std = recipe.batch_size, recipe.data.mean, recipe.data.std
+        self.training = Batches(chosen, size, mean, std, augmentation=recipe.augmentation, seed=run.seed, device=device)
+        # B17 depends on how the test images fall into batches: the report uses the training batch size
+        test_size = size if recipe.batch_mean_accuracy or recipe.eval_mode != "eval" else _EVALUATION_BATCH
+        self.test = Batches(dataset.test, test_size, mean, std, device=device)
+        self.validation = Batches(held_out, _EVALUATION_BATCH, mean, std, device=device) if held_out else None
+        self.progress = Progress()
+
+    def resume(self) -> None:
+        """Go on from ``last.pt`` where there is one."""
+        path = self.run.folder / "last.pt"
+        if not path.exists():
+            return
+        state = load_state(path, self.run.identity, self.device)
+        fill(self.model, state["model"], path)
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.progress.__dict__.update(state["progress"])
+
+    def run_epoch(self, on_step: Steps | None = None) -> None:
+        """Train one epoch, evaluate where the recipe asks for it, save everything."""
+        recipe, progress = self.run.recipe, self.progress
+        epoch = progress.epoch + 1
+        lr = learning_rate(recipe.schedule, lr=recipe.optimiser.lr, epochs=recipe.epochs, epoch=epoch)
+        for group in self.optimiser.param_groups:
+            group["lr"] = lr
+        seed_global(self.run.seed, "epoch", epoch)
+        start = time.perf_counter()
+        loss = self._step_through(epoch, on_step)
+        seconds = time.perf_counter() - start
+        progress.epoch = epoch
+        progress.seconds += seconds
+        progress.images += self.training.count
+        line: dict[str, float | None] = {"epoch": epoch, "lr": lr, "train_loss": loss, "seconds": round(seconds, 3)}
+        progress.diverged = not math.isfinite(loss)
+        due = (epoch - 1) % recipe.evaluate_every == 0 or epoch == recipe.total_epochs
+        if due and not progress.diverged:
+            line |= self._evaluate(epoch)
+        progress.history.append(line)
+        self._save()
+
+    def _step_through(self, epoch: int, on_step: Steps | None) -> float:
+        """Train on every batch of the epoch; return the mean loss. The host waits for the device once, at the end."""
+        self.model.train()
+        total = torch.zeros((), dtype=torch.float64, device=self.device)
+        for step, (x_B3HW, y_B) in enumerate(self.training.epoch(epoch), start=1):
+            with arithmetic(self.run.precision, self.device):
+                logits_BC = self.model(x_B3HW)
+            loss = smoothed_cross_entropy(logits_BC.float(), y_B, self.run.recipe)
+            self.optimiser.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            self.optimiser.step()
+            total += loss.detach() * len(y_B)
+            if on_step:
+                on_step(epoch, step, len(self.training))
+        return total.item() / self.training.count
+
+    def _evaluate(self, epoch: int) -> dict[str, float | None]:
+        line: dict[str, float | None] = {}
+        test = self._score(self.test)
+        line |= {"test_loss": test.loss, "test_top1": test.top1, "test_top5": test.top5}
+        if self.validation is not None:
+            held = self._score(self.validation)
+            line |= {"val_loss": held.loss, "val_top1": held.top1}
+            best = self.progress.selected
+            if best is None or held.top1 > best["val_top1"]:
+                self.progress.selected = {"epoch": epoch, "val_top1": held.top1, "test_top1": test.top1}
+                save_weights(self.run.folder / "best.safetensors", self.model, self.run.recipe, epoch)
+        elif epoch == self.run.recipe.total_epochs:
+            # nothing was held out to choose by: the last epoch's weights are the run's weights
+            save_weights(self.run.folder / "best.safetensors", self.model, self.run.recipe, epoch)
+        return line
+
+    def _score(self, batches: Batches) -> Score:
+        recipe = self.run.recipe
+        return evaluate(
+            self.model,
+            batches.epoch(),
+            mode=recipe.eval_mode,
+            precision=self.run.precision,
+            batch_mean=recipe.batch_mean_accuracy,
+        )
+
+    def _save(self) -> None:
+        """Save after a complete epoch. A diverged one leaves ``last.pt`` at the last good epoch."""
+        folder = self.run.folder
+        write_history(folder / "history.csv", self.progress.history)
+        if self.progress.diverged:
+            return
+        state: dict[str, Any] = {
+            "recipe": self.run.recipe.to_json(),
+            "epoch": self.progress.epoch,
+            "model": self.model.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "progress": self.progress.__dict__,
+        }
+        save_state(folder / "last.pt", self.run.identity, state)
+
+
+def make_optimiser(model: nn.Module, choice: Optimiser) -> torch.optim.SGD:
+    """Return SGD; Gaussian centres and spreads are kept from weight decay unless ``decay_positions`` (B15)."""
+    exempt, decayed = [], []
+    for name, weight in model.named_parameters():
+        positional = name.rsplit(".", 1)[-1] in ("centres", "spreads")
+        (exempt if positional and not choice.decay_positions else decayed).append(weight)
+    groups = [{"params": decayed}]
+    if exempt:
+        groups.append({"params": exempt, "weight_decay": 0.0})  # type: ignore[dict-item]
+    return torch.optim.SGD(
+        groups,
+        lr=choice.lr,
+        momentum=choice.momentum,
+        nesterov=choice.nesterov and choice.momentum > 0,
+        weight_decay=choice.weight_decay,
+    )
+
+
+def smoothed_cross_entropy(logits_BC: Tensor, y_B: Tensor, recipe: Recipe) -> Tensor:
+    """Return the mean cross-entropy with the recipe's label smoothing.
+
+    ``others`` puts 1 - eps on the label and eps / (C - 1) on each other class, as SAN's code does; that is torch's
+    form with eps * C / (C - 1). ``uniform`` is torch's own.
+    """
+    epsilon = recipe.label_smoothing
+    if epsilon and recipe.smoothing_form == "others":
+        classes = logits_BC.shape[1]
+        epsilon = epsilon * classes / (classes - 1)
+    return F.cross_entropy(logits_BC, y_B, label_smoothing=epsilon)
+
+
+def write_history(path: Path, history: list[dict[str, float | None]]) -> None:
+    """Write the curve of a run: one line an epoch, empty cells where nothing was evaluated."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, HISTORY, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(history)
+    write_whole(path, text.getvalue().encode())

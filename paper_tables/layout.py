@@ -111,7 +111,9 @@ def _committed(row: Row) -> Text:
     found, identity = (row.committed or {}).get("top1"), row.committed_identity
     if found is None or identity is None:
         return Text(DASH, "", "faint")
-    return Text(f"{found.mean:.4f}", f"{_bracket(found)}, {_name(identity)}")
+    verdict = row.committed_verdict
+    said = f": {verdict.word}" if verdict and verdict.word in ("agrees", "differs") else ""
+    return Text(f"{found.mean:.4f}", f"{_bracket(found)}, {_name(identity)}{said}")
 
 
 def _name(identity: Identity) -> str:

@@ -19,7 +19,7 @@ _LATEX = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
+    '"': "''",
 }
 _COLOURS = {"good": "teal", "bad": "red", "unsure": "orange", "faint": "gray"}
 _STYLE = """

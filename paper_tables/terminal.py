@@ -1,6 +1,8 @@
 """A sheet as text for a terminal: boxes, colours where asked, readable without them."""
 
+import functools
 import io
+import textwrap
 from typing import Any
 
 from paper_tables.layout import Block, Sheet, Text
@@ -17,9 +19,10 @@ def text(sheet: Sheet, colour: bool, width: int) -> str:
     from rich.text import Text as Rich
 
     target = io.StringIO()
+    shares = [_widths(block, width) for block in sheet.blocks]
     console = Console(
         file=target,
-        width=width,
+        width=max(width, *map(_box_width, shares)),
         force_terminal=colour,
         color_system="standard" if colour else None,
         no_color=not colour,
@@ -28,11 +31,11 @@ def text(sheet: Sheet, colour: bool, width: int) -> str:
     )
     console.print(Rich(sheet.title, style="bold"))
     console.print(Rich(sheet.identity, style="cyan"))
-    for block in sheet.blocks:
+    for block, widths in zip(sheet.blocks, shares, strict=True):
         console.print()
         if block.title:
             console.print(Rich(block.title, style="bold"))
-        console.print(_grid(block, width), crop=False, no_wrap=True, overflow="ignore")
+        console.print(_grid(block, widths))
     if sheet.commands:
         console.print(Rich("\nNot run; the command of each row:", style="bold"))
         for _, command in sheet.commands:
@@ -40,18 +43,18 @@ def text(sheet: Sheet, colour: bool, width: int) -> str:
             console.print(Rich(f"  {command}"), soft_wrap=True)
     console.print()
     for note in sheet.notes:
-        console.print(_hanging("", note))
+        console.print(_hanging("", note), width=width)
     for number, sentence in sheet.footnotes:
-        console.print(_hanging(number, sentence))
+        console.print(_hanging(number, sentence), width=width)
     return "\n".join(line.rstrip() for line in target.getvalue().splitlines()) + "\n"
 
 
-def _grid(block: Block, width: int) -> Any:
+def _grid(block: Block, widths: list[int]) -> Any:
     from rich import box
     from rich.table import Table as Grid
 
     grid = Grid(box=box.ROUNDED, header_style="bold", border_style="dim", padding=(0, 1))
-    for heading, right, room in zip(block.headings, block.right, _widths(block, width), strict=True):
+    for heading, right, room in zip(block.headings, block.right, widths, strict=True):
         grid.add_column(heading, justify="right" if right else "left", width=room)
     for number, row in enumerate(block.rows):
         grid.add_row(*map(_rich, row), end_section=number in block.rules)
@@ -59,20 +62,39 @@ def _grid(block: Block, width: int) -> Any:
 
 
 def _widths(block: Block, width: int) -> list[int]:
-    """Share ``width`` among the columns: what they need, less where it is wide, never less than their longest word."""
-    lines = [
-        [block.headings[column], *(line for row in block.rows for line in (row[column].main, row[column].detail))]
-        for column in range(len(block.headings))
+    """Share ``width`` among the columns: what they need, less where it costs fewest lines, never less than a word."""
+    columns = [
+        [(block.headings[number], ""), *((row[number].main, row[number].detail) for row in block.rows)]
+        for number in range(len(block.headings))
     ]
-    least = [max(len(word) for line in column for word in line.split() or [""]) for column in lines]
-    widths = [max(map(len, column)) for column in lines]
-    room = width - 3 * len(widths) - 1  # a border and two blanks a column
-    while sum(widths) > room:
-        slack = [have - need for have, need in zip(widths, least, strict=True)]
-        if max(slack) == 0:
-            break
-        widths[slack.index(max(slack))] -= 1
+    words = [[word for cell in column for part in cell for word in part.split()] for column in columns]
+    least = [max(map(len, column), default=1) for column in words]
+    widths = [max(len(part) for cell in column for part in cell) for column in columns]
+    while _box_width(widths) > width and widths != least:
+        shrinkable = [number for number, room in enumerate(widths) if room > least[number]]
+        fewer = {number: [room - (place == number) for place, room in enumerate(widths)] for number in shrinkable}
+        # Of columns that cost the same, the one with most to spare gives.
+        best = min(shrinkable, key=lambda number: (_height(columns, fewer[number]), least[number] - widths[number]))
+        widths = fewer[best]
     return widths
+
+
+def _height(columns: list[list[tuple[str, str]]], widths: list[int]) -> int:
+    """Return the lines of a box whose columns, given as (value, detail) cells, are so wide."""
+    lines = [
+        [_lines(cell[0], room) + _lines(cell[1], room) for cell in column]
+        for column, room in zip(columns, widths, strict=True)
+    ]
+    return sum(map(max, zip(*lines, strict=True)))
+
+
+@functools.cache
+def _lines(text: str, width: int) -> int:
+    return len(textwrap.wrap(text, width, break_on_hyphens=False))
+
+
+def _box_width(widths: list[int]) -> int:
+    return sum(widths) + 3 * len(widths) + 1  # two blanks and a border a column, and the first border
 
 
 def _rich(cell: Text) -> Any:

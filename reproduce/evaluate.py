@@ -7,13 +7,23 @@ score.top1, score.top5, score.loss, score.count
 import contextlib
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from reproduce.checkpoint import fill, load_weights
+from reproduce.data.batches import Batches
+from reproduce.data.dataset import load
+from reproduce.data.identity import identify
+from reproduce.errors import UserError
+from reproduce.models import build
 from reproduce.recipe import EvalMode
+from reproduce.run import fit_to_data
+from reproduce.stats import wilson
 
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
@@ -94,3 +104,49 @@ def _count(logits_BC: Tensor, y_B: Tensor) -> Tensor:
     hit_B5 = best_B5 == y_B[:, None]
     loss = F.cross_entropy(logits_BC, y_B, reduction="sum")
     return torch.stack([hit_B5[:, 0].sum().float(), hit_B5.any(1).sum().float(), loss])
+
+
+def evaluate_checkpoint(
+    path: Path, data: str | None, mode: EvalMode | None, device: torch.device, precision: str
+) -> dict[str, Any]:
+    """Return the score of the weights at ``path`` on the test images of ``data`` (by default the recipe's).
+
+    Raises:
+        UserError: a damaged or foreign checkpoint, data that is not here, other image sizes or classes.
+    """
+    weights = load_weights(path)
+    recipe = weights.recipe
+    source = identify(data or recipe.data.name)
+    if len(source.classes) != recipe.model.classes:
+        raise UserError(
+            f"'{source.name}' has {len(source.classes)} classes, the checkpoint tells {recipe.model.classes} apart",
+            "name the data that it was trained on",
+        )
+    fitted = fit_to_data(recipe, source)
+    model = build(fitted.model)
+    fill(model, weights.tensors, path)
+    test = load(source, replace(fitted.data, train_limit=0)).test
+    batches = Batches(test, recipe.batch_size, recipe.data.mean, recipe.data.std, device=device)
+    chosen = mode or recipe.eval_mode
+    score = evaluate(
+        model.to(device),
+        batches.epoch(),
+        mode=chosen,
+        precision=precision,
+        batch_mean=recipe.batch_mean_accuracy,
+    )
+    interval = wilson(round(score.top1 * score.count), score.count)
+    return {
+        "checkpoint": str(path),
+        "row": recipe.row,
+        "epoch": weights.epoch,
+        "dataset": source.name,
+        "data_sha256": source.sha256,
+        "eval_mode": chosen,
+        "precision": precision,
+        "images": score.count,
+        "top1": score.top1,
+        "top5": score.top5,
+        "loss": score.loss,
+        "interval": [interval.low, interval.high],
+    }

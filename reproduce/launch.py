@@ -1,15 +1,15 @@
-"""From a plan to rows of the ledger: which runs are missing, how long they take, and doing them.
+"""Doing runs: how long they may take, training them, measuring what they cost, one row of the ledger each.
 
-    session = Session(device="auto", precision="fp32")
-    row = session.finish(run, command="attnrepro train vit")
+session = Session(device=choose_device("auto"))
+row = session.finish(run, command="attnrepro train vit")
 """
 
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import nn
@@ -21,12 +21,8 @@ from reproduce.data.identity import Source
 from reproduce.errors import UserError
 from reproduce.measure import mean_latency_ms, peak_memory_mb, reset_peak_memory
 from reproduce.models import build, count_macs, count_parameters
-from reproduce.recipe import Recipe
-from reproduce.run import Run, fit_to_data
+from reproduce.run import Run
 from reproduce.train import Progress, train
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def choose_device(name: str) -> torch.device:
@@ -44,22 +40,6 @@ def choose_device(name: str) -> torch.device:
         reason = str(error).splitlines()[0]
         raise UserError(f"device '{name}' cannot be used here ({reason[:100]})", "try --device cpu") from None
     return device
-
-
-def list_runs(plan: Mapping[str, Recipe], source: Source, seeds: Iterable[int], precision: str) -> list[Run]:
-    """Return the runs of a plan: every row with every seed, reading ``source``."""
-    seeds = list(seeds)
-    return [
-        Run(recipe=fit_to_data(recipe, source), source=source, seed=seed, precision=precision)
-        for recipe in plan.values()
-        for seed in seeds
-    ]
-
-
-def find_done(runs: "pd.DataFrame", run: Run) -> dict[str, Any] | None:
-    """Return the ledger's row of ``run`` where it has been done."""
-    found = runs[(runs["run_id"] == run.run_id) & (runs["status"] == "done")]
-    return None if found.empty else found.iloc[-1].to_dict()
 
 
 @dataclass
@@ -226,3 +206,33 @@ def _bar(run: Run, quiet: bool) -> Iterator[_Bar]:
     name = f"{run.recipe.row} seed {run.seed}"
     with tqdm(desc=name, unit="step", dynamic_ncols=True, leave=False, mininterval=0.2) as bar:
         yield _Bar(run, bar, quiet)
+
+
+ASK_SECONDS = 600.0
+
+
+def finish_all(
+    session: Session, runs: list[Run], command: str, *, agree: Callable[[str], bool]
+) -> list[dict[str, Any] | None]:
+    """Do ``runs`` one after the other and return their rows; asks first where they may take over ten minutes.
+
+    Raises:
+        UserError: the question was answered with no.
+    """
+    if runs:
+        seconds = sum(session.estimate_seconds(run) for run in runs)
+        if seconds > ASK_SECONDS and not agree(describe_duration(seconds)):
+            raise UserError(
+                f"{len(runs)} runs of about {describe_duration(seconds)} were not started",
+                "add --yes to start them, or --budget smoke for a quick look",
+            )
+    return [session.finish(run, command) for run in runs]
+
+
+def describe_duration(seconds: float) -> str:
+    """Return seconds as a person says them: ``40 s``, ``12 min``, ``3.5 h``, ``6 days``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.0f} days"

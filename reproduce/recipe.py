@@ -155,6 +155,11 @@ def read_settings(settings: typing.Iterable[str]) -> dict[str, str]:
     return changes
 
 
+def read_eval_mode(name: str) -> EvalMode:
+    """Return the evaluation mode called ``name``; raises UserError with the nearest one."""
+    return typing.cast(EvalMode, _read(name, EvalMode, "--eval-mode"))
+
+
 def _leaves(node: Any, prefix: str) -> typing.Iterator[tuple[str, Any]]:
     for item in dataclasses.fields(node):
         value = getattr(node, item.name)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reproduce.data.identity import Source
-from reproduce.errors import UserError
+from reproduce.errors import UserError, did_you_mean
 from reproduce.ledger import results_path
 from reproduce.recipe import DataChoice, Recipe
 
@@ -58,6 +58,12 @@ def fit_to_data(recipe: Recipe, source: Source) -> Recipe:
     data: DataChoice = replace(recipe.data, name=source.name)
     model = replace(recipe.model, classes=len(source.classes))
     return replace(recipe, data=data, model=model)
+
+
+def check_precision(name: str) -> None:
+    """Raise UserError where no precision is called ``name``."""
+    if name not in PRECISIONS:
+        raise UserError(f"no precision is called '{name}'", did_you_mean(name, PRECISIONS))
 
 
 def parse_seeds(text: str) -> list[int]:

@@ -166,6 +166,8 @@ def difference(ours: Sequence[float], theirs: Sequence[float], trials: int | Non
 
 
 def _deviation(values: Sequence[float]) -> float:
+    if min(values) == max(values):
+        return 0.0  # exactly: the rounded mean of equal values may differ from them
     mean = math.fsum(values) / len(values)
     return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
 

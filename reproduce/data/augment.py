@@ -206,12 +206,16 @@ def jitter(images_B3HW: Tensor, jittered_B: Tensor, factors_B4: Tensor, steps_BS
 
 def _turn_hue_where(image_B3HW: Tensor, turned_B: Tensor, turns_B: Tensor) -> Tensor:
     if image_B3HW.is_cuda:  # picking rows would make the host wait for their number
-        turned_B3HW = turn_hue(image_B3HW, torch.where(turned_B, turns_B, 0.0))
-        return torch.where(turned_B.view(-1, 1, 1, 1), turned_B3HW, image_B3HW)
+        return turn_hue_of_all(image_B3HW, turned_B, turns_B)
     rows = turned_B.nonzero().squeeze(1)
     if len(rows):
         image_B3HW[rows] = turn_hue(image_B3HW[rows], turns_B[rows])
     return image_B3HW
+
+
+def turn_hue_of_all(image_B3HW: Tensor, turned_B: Tensor, turns_B: Tensor) -> Tensor:
+    """Turn the hue of every image and keep the result where ``turned_B``: more work, but of a size known beforehand."""
+    return torch.where(turned_B.view(-1, 1, 1, 1), turn_hue(image_B3HW, turns_B), image_B3HW)
 
 
 def _grey(image_B3HW: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ SEED = 20_240_601
 COUNTS = {"train": 5_000, "test": 1_000}
 KINDS = ("disc", "square", "triangle", "cross", "ring")
 CLASSES = tuple(f"{kind}-{side}" for kind in KINDS for side in ("above", "below"))
-SHA256 = "3bda38c741667bb438ba945359a8a5c14a6d76bb565a7c5439cd0ce667255f48"  # train images, labels, test images, labels
+SHA256 = "82fc02aae5abe52885d5d1f6d44bc45b2d25713ec89883f3de316aadb064190c"  # train images, labels, test images, labels
 
 Array = NDArray[np.float32]
 _CHUNK = 500  # images drawn at a time: the working arrays stay in the cache
@@ -77,7 +77,7 @@ def _draw_images(labels_N: NDArray[np.int64], words: np.random.PCG64) -> NDArray
     y, x = axis[None, :, None], axis[None, None, :]
 
     image_N3HW = _background(uniform, x, y)
-    left, top, radius = uniform(8, 23), uniform(10, 21), uniform(3.2, 5.2)
+    left, top, radius = uniform(8, 23), uniform(12, 19), uniform(4.0, 6.0)
 
     # the distractor is farther than the marker ever is, and on the side where there is room
     away = np.where(left < np.float32(15.5), np.float32(1), np.float32(-1))
@@ -89,23 +89,23 @@ def _draw_images(labels_N: NDArray[np.int64], words: np.random.PCG64) -> NDArray
 
     hue = kind_N.astype(np.float32).reshape(-1, 1, 1) * np.float32(0.2) + uniform(-0.13, 0.13)
     form = _glyph(kind_N, x - left, y - top, radius)
-    _paint(image_N3HW, _cover(form), _colour(hue, uniform(0.45, 0.9), uniform(0.5, 0.9)))
+    _paint(image_N3HW, _cover(form), _colour(hue, uniform(0.65, 1), uniform(0.65, 1)))
 
-    distance = radius + uniform(2.4, 3.8)
+    distance = radius + uniform(2.6, 3.4)
     across, along = x - left - uniform(-2, 2), y - top - side * distance
-    marker = np.abs(across) + np.abs(along) - uniform(1.4, 2.0)
+    marker = np.abs(across) + np.abs(along) - uniform(1.8, 2.4)
     _paint(image_N3HW, _cover(marker), _colour(uniform(0, 1), uniform(0, 0.25), uniform(0.85, 1)))
 
     noise = words.random_raw(count * 3 * IMAGE_SIZE * IMAGE_SIZE // 8).view(np.uint8).reshape(image_N3HW.shape)
     image_N3HW *= np.float32(255)
-    image_N3HW += (noise.astype(np.float32) - np.float32(127.5)) * np.float32(0.22)
+    image_N3HW += (noise.astype(np.float32) - np.float32(127.5)) * np.float32(0.18)
     return np.clip(image_N3HW, 0, 255).astype(np.uint8)
 
 
 def _background(uniform: functools.partial[Array], x: Array, y: Array) -> Array:
     """Return image_N3HW: a flat dull colour with a slope of brightness across it."""
-    slope = uniform(-0.2, 0.2) * (x / np.float32(31)) + uniform(-0.2, 0.2) * (y / np.float32(31))
-    return _colour(uniform(0, 1), uniform(0, 0.5), uniform(0.15, 0.5)) + slope[:, None]
+    slope = uniform(-0.15, 0.15) * (x / np.float32(31)) + uniform(-0.15, 0.15) * (y / np.float32(31))
+    return _colour(uniform(0, 1), uniform(0, 0.3), uniform(0.15, 0.5)) + slope[:, None]
 
 
 def _glyph(kind_N: NDArray[np.int64], x: Array, y: Array, radius: Array) -> Array:

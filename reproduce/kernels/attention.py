@@ -58,12 +58,14 @@ def pairwise_attention(
     inputs = {"concatenation": 2 * phi.shape[1], "dot": 1}.get(relation, phi.shape[1])
     check_mapping(mapping, inputs + (0 if position is None else 2), 1, beta)
     cupy, dtype = use_cupy(phi, backend), beta.dtype
+    weight: Tensor
     place = None if position is None else position.to(phi.dtype)
     if is_exporting() or phi.shape[0] == 0 or relation == "dot":
         weight = _weigh_pairs(phi, psi, mapping, window, place, relation, cupy)
         y = aggregation(beta, weight.to(dtype), kernel_size, stride, dilation, pad_mode, backend)
     else:
-        y, weight = attend_pairs(phi, psi, beta.to(phi.dtype), mapping, window, place, relation, cupy, return_weights)
+        wide = beta.to(phi.dtype)
+        y, weight = attend_pairs(phi, psi, wide, mapping, window, place, relation, cupy, return_weights)
     return (y.to(dtype), weight) if return_weights else y.to(dtype)
 
 

@@ -25,8 +25,8 @@ from .window import Window
 def attend_pairs(
     phi: Tensor, psi: Tensor, beta: Tensor, mapping: Mapping, window: Window, position: Tensor | None,
     relation: str, cupy: bool, want_weights: bool,
-) -> tuple[Tensor, Tensor | None]:  # fmt: skip
-    """Return y (N, mid, Ho, Wo) and, where wanted, the weights (N, Cw, T, L); phi, psi, beta of one dtype."""
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """Return y (N, mid, Ho, Wo) and the weights (N, Cw, T, L), empty unless wanted; phi, psi, beta of one dtype."""
     dtype, rows = phi.dtype, phi.shape[1]
     if relation == "summation":
         psi = -psi  # phi + psi = phi - (-psi)
@@ -43,24 +43,24 @@ def attend_pairs(
     if mapping.bias is not None:
         # The softmax cancels the last bias: its gradient is zero, not missing (weight decay and DDP ask for it).
         shift2 = shift2 + 0 * mapping.bias.to(dtype).sum()
-    running = (None, None) if mapping.batch_stats2 else (mapping.running_mean2, mapping.running_var2)
-    running = tuple(None if t is None else t.to(dtype) for t in running)
+    kept = (None, None) if mapping.batch_stats2 else (mapping.running_mean2, mapping.running_var2)
+    running = tuple(None if t is None else t.to(dtype) for t in kept)
+    inputs = (a, b, beta, weight1, place, mapping.scale2, shift2, mapping.matrix2)
+    keep = want_weights or (torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in inputs))
     y, alpha, _, mean, var = attend(
         a.contiguous(), b.contiguous(), beta, c, weight1[:, :rows].contiguous(), place, mapping.scale2.to(dtype),
-        shift2, mapping.matrix2.to(dtype), *running, mapping.eps, form, *window, cupy,
+        shift2, mapping.matrix2.to(dtype), *running, mapping.eps, form, *window, cupy, keep,
     )  # fmt: skip
     if mapping.batch_stats2 and mapping.running_mean2 is not None:
-        count = alpha.shape[0] * window.taps * y.shape[-2] * y.shape[-1]
+        count = y.shape[0] * window.taps * y.shape[-2] * y.shape[-1]
         update_running(mapping.running_mean2, mapping.running_var2, mean, var, count, mapping.momentum)
     if not want_weights:
-        return y, None
-    pitch = pitch_of(window, *phi.shape[-2:], cupy)
+        return y, y.new_empty(0)
+    pitch = pitch_of(window, phi.shape[2], phi.shape[3], cupy)
     return y, (alpha if pitch == y.shape[-1] else alpha[..., : y.shape[-1]]).flatten(3)
 
 
-def _pair_moments(
-    phi: Tensor, psi: Tensor, window: Window, offset: Tensor | None, relation: str
-) -> list[Moments]:
+def _pair_moments(phi: Tensor, psi: Tensor, window: Window, offset: Tensor | None, relation: str) -> list[Moments]:
     if relation == "hadamard":
         found = [moments.product_moments(phi, psi, window)]
     elif relation == "concatenation":
@@ -70,7 +70,7 @@ def _pair_moments(
         found = [moments.difference_moments(phi, psi, window)]
     if offset is not None:
         var, mean = torch.var_mean(offset, (1, 2), correction=0)
-        found.append(Moments(mean, var, found[0].count))
+        found.append(Moments(mean, var, found[0].number))
     return found
 
 
@@ -96,9 +96,7 @@ def _fold_maps(
     return a, -torch.einsum("md,ndhw->nmhw", weight1[:, rows : 2 * rows], other), none, "hidden"
 
 
-def weigh_patches(
-    phi: Tensor, psi: Tensor, mapping: Mapping, window: Window, relation: str, cupy: bool
-) -> Tensor:
+def weigh_patches(phi: Tensor, psi: Tensor, mapping: Mapping, window: Window, relation: str, cupy: bool) -> Tensor:
     """Return the patchwise weights (N, Cw, T, L) for ``concatenation`` and ``subtraction``."""
     dtype, rows, taps = phi.dtype, phi.shape[1], window.taps
     joined = relation == "concatenation"

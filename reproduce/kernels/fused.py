@@ -22,9 +22,9 @@ from .window import Window
 def _core(name: str, cupy: bool) -> Any:
     """Return the function ``name`` of the plain or of the CUDA implementation."""
     if cupy:
-        from . import launch
+        from . import launch_fused
 
-        return getattr(launch, name)
+        return getattr(launch_fused, name)
     return getattr(plain_pair if name.startswith("attend") else plain_patch, name)
 
 
@@ -37,11 +37,11 @@ def pitch_of(window: Window, height: int, width: int, cupy: bool) -> int:
 def attend(
     a: Tensor, b: Tensor, beta: Tensor, c: Tensor, weight1: Tensor, place: Tensor | None, scale2: Tensor,
     shift2: Tensor, weight2: Tensor, mean2: Tensor | None, var2: Tensor | None, eps: float, form: str,
-    kernel: int, stride: int, dilation: int, reflect: bool, cupy: bool,
+    kernel: int, stride: int, dilation: int, reflect: bool, cupy: bool, keep: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
     """Return (y, alpha, h, mean, var) of `pair.attend`."""
     pair = Pair(a, b, beta, c, weight1, place, scale2, shift2, weight2)
-    return _core("attend", cupy)(pair, mean2, var2, eps, Window(kernel, stride, dilation, reflect), form)
+    return _core("attend", cupy)(pair, mean2, var2, eps, Window(kernel, stride, dilation, reflect), form, keep)
 
 
 @torch.library.custom_op("attnrepro::attend_backward", mutates_args=())
@@ -64,15 +64,15 @@ def attend_backward(
 def _(
     a: Tensor, b: Tensor, beta: Tensor, c: Tensor, weight1: Tensor, place: Tensor | None, scale2: Tensor,
     shift2: Tensor, weight2: Tensor, mean2: Tensor | None, var2: Tensor | None, eps: float, form: str,
-    kernel: int, stride: int, dilation: int, reflect: bool, cupy: bool,
+    kernel: int, stride: int, dilation: int, reflect: bool, cupy: bool, keep: bool,
 ) -> tuple[Tensor, ...]:  # fmt: skip
     window = Window(kernel, stride, dilation, reflect)
     height, width = window.out_size(*a.shape[-2:])
-    pitch, rows = pitch_of(window, *a.shape[-2:], cupy), a.shape[1] if form == "hidden" else weight1.shape[0]
+    pitch, rows = pitch_of(window, a.shape[2], a.shape[3], cupy), a.shape[1] if form == "hidden" else weight1.shape[0]
     return (
         beta.new_empty(*beta.shape[:2], height, width),
-        beta.new_empty(a.shape[0], weight2.shape[0], window.taps, height, pitch),
-        beta.new_empty(a.shape[0], rows, window.taps, height, pitch),
+        beta.new_empty((a.shape[0], weight2.shape[0], window.taps, height, pitch) if keep else 0),
+        beta.new_empty((a.shape[0], rows, window.taps, height, pitch) if keep else 0),
         beta.new_empty(rows),
         beta.new_empty(rows),
     )
@@ -91,7 +91,7 @@ def _keep_attend(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) 
 
 
 def _attend_backward(ctx: Any, grad_y: Tensor | None, grad_alpha: Tensor | None, *_: Any) -> tuple[Any, ...]:
-    saved, (eps, form, *place) = ctx.saved_tensors, ctx.options
+    saved, (eps, form, *place, _keep) = ctx.saved_tensors, ctx.options
     inputs, (alpha, hidden, mean, var) = saved[:9], saved[11:]
     if grad_y is None:
         window = Window(*place[:4])
@@ -100,12 +100,10 @@ def _attend_backward(ctx: Any, grad_y: Tensor | None, grad_alpha: Tensor | None,
         grads = _differentiate_attend(inputs, saved[9:11], eps, form, place, grad_y, grad_alpha)
     else:
         found = iter(
-            attend_backward(
-                grad_y, grad_alpha, *inputs, alpha, hidden, mean, var, ctx.batch_stats, eps, form, *place
-            )
+            attend_backward(grad_y, grad_alpha, *inputs, alpha, hidden, mean, var, ctx.batch_stats, eps, form, *place)
         )
         grads = [None if tensor is None else next(found) for tensor in inputs]
-    return *grads, *(None,) * 9
+    return *grads, *(None,) * 10
 
 
 attend.register_autograd(_attend_backward, setup_context=_keep_attend)
@@ -134,7 +132,7 @@ def _differentiate_attend(
     inputs: Any, running: Any, eps: float, form: str, place: Any, grad_y: Tensor, grad_alpha: Tensor | None
 ) -> list[Tensor | None]:
     window, (height, width) = Window(*place[:4]), inputs[0].shape[-2:]
-    y, alpha = compose_attend(Pair(*inputs), *running, eps, window, form)
+    y, alpha = compose_attend(Pair(*inputs), running[0], running[1], eps, window, form)
     outputs, grads = [y], [grad_y]
     if grad_alpha is not None:
         outputs.append(alpha)

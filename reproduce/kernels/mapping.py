@@ -64,11 +64,11 @@ def _normalise(
     use_batch = mapping.training or mean is None
     if z.numel() == 0:
         return z  # an empty batch has no statistics and leaves the running ones as they are
-    affine, options = (scale.to(z.dtype), shift.to(z.dtype)), (use_batch, mapping.momentum, mapping.eps)
+    scale, shift, momentum, eps = scale.to(z.dtype), shift.to(z.dtype), mapping.momentum, mapping.eps
     if mean is None or var is None:
-        return F.batch_norm(z, None, None, *affine, *options)
+        return F.batch_norm(z, None, None, scale, shift, use_batch, momentum, eps)
     wide = mean.to(z.dtype), var.to(z.dtype)  # themselves, but for a model kept in half precision
-    out = F.batch_norm(z, *wide, *affine, *options)
+    out = F.batch_norm(z, *wide, scale, shift, use_batch, momentum, eps)
     if mapping.training and mean.dtype != z.dtype:
         mean.copy_(wide[0])
         var.copy_(wide[1])

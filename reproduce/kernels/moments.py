@@ -9,7 +9,7 @@ and dilation are in the matrices, so the sums below are small matrix products, d
 with p, q the maps' own means, subtracted first so that float32 loses nothing where a mean is large.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -19,11 +19,11 @@ from .window import Window
 
 
 class Moments(NamedTuple):
-    """Mean and biased variance of every channel, and how many values they are taken over."""
+    """Mean and biased variance of every channel, and how many values they come from."""
 
     mean: Tensor
     var: Tensor
-    count: int
+    number: int
 
 
 def count_reads(size: int, window: Window, like: Tensor) -> Tensor:
@@ -76,7 +76,8 @@ def tap_moments(x_NCHW: Tensor, window: Window) -> Moments:
 def centre_moments(x_NCHW: Tensor, window: Window, repeats: int = 1) -> Moments:
     """Return the moments of the centres, (C,), each counted ``repeats`` times."""
     centre = window.centres(x_NCHW)
-    var, mean = torch.var_mean(centre, (0, 2, 3), correction=0)
+    mean = centre.mean((0, 2, 3))
+    var = (centre - mean[:, None, None]).square().mean((0, 2, 3))
     return Moments(mean, var, repeats * centre.shape[0] * _outputs(x_NCHW, window))
 
 
@@ -87,7 +88,7 @@ def difference_moments(phi_NRHW: Tensor, psi_NRHW: Tensor, window: Window) -> Mo
     box = average_window(psi_NRHW, window) - near.mean.detach()[:, None, None]
     # Both factors are centred, so their mean product is the covariance (up to what autograd has to see).
     cross = (phi * box).mean((0, 2, 3)) - phi.mean((0, 2, 3)) * box.mean((0, 2, 3))
-    return Moments(centre.mean - near.mean, (centre.var + near.var - 2 * cross).clamp_min(0), near.count)
+    return Moments(centre.mean - near.mean, (centre.var + near.var - 2 * cross).clamp_min(0), near.number)
 
 
 def tap_difference_moments(phi_NRHW: Tensor, psi_NRHW: Tensor, window: Window) -> Moments:
@@ -101,7 +102,7 @@ def tap_difference_moments(phi_NRHW: Tensor, psi_NRHW: Tensor, window: Window) -
         for y, x in window.offsets()
     ]
     var = centre.var[:, None] + near.var - 2 * torch.stack(cross, 1)
-    return Moments(centre.mean[:, None] - near.mean, var.clamp_min(0), near.count)
+    return Moments(centre.mean[:, None] - near.mean, var.clamp_min(0), near.number)
 
 
 def product_moments(phi_NRHW: Tensor, psi_NRHW: Tensor, window: Window) -> Moments:
@@ -119,12 +120,12 @@ def fold_norm1(mapping: Mapping, moments: list[Moments], dtype: torch.dtype) -> 
     ``moments`` are flattened and joined in the order of the relation's channels; empty where running ones are used.
     """
     if mapping.running_mean1 is not None and not mapping.training:
-        mean, var = mapping.running_mean1, mapping.running_var1
+        mean, var = mapping.running_mean1, cast(Tensor, mapping.running_var1)
     else:
         mean = torch.cat([m.mean.flatten() for m in moments])
         var = torch.cat([m.var.flatten() for m in moments])
         if mapping.running_mean1 is not None:
-            update_running(mapping.running_mean1, mapping.running_var1, mean, var, moments[0].count, mapping.momentum)
+            update_running(mapping.running_mean1, mapping.running_var1, mean, var, moments[0].number, mapping.momentum)
     scale = mapping.scale1.to(dtype) * torch.rsqrt(var.to(dtype) + mapping.eps)
     return scale, mapping.shift1.to(dtype) - mean.to(dtype) * scale
 

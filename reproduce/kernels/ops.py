@@ -5,7 +5,7 @@ Each is linear or bilinear, so a closed family of six operators holds all deriva
     subtract(a, b)        d/da -> sum_centres(g)         d/db -> -scatter(g)
     aggregate(x, w)       d/dx -> aggregate_to_map(g, w)   d/dw -> aggregate_to_weight(x, g)
 
-Every operator takes the `Window` as four plain arguments and ``cupy``: true for the CUDA kernels, false for plain torch.
+Every operator takes the `Window` as four plain arguments and ``cupy``: the CUDA kernels (true) or plain torch.
 """
 
 from collections.abc import Callable
@@ -33,9 +33,7 @@ def compute(plain: Callable[..., Tensor], cupy: bool, *tensors: Tensor, **option
 
 
 @torch.library.custom_op("attnrepro::subtract", mutates_args=())
-def subtract(
-    a: Tensor, b: Tensor, kernel: int, stride: int, dilation: int, reflect: bool, cupy: bool
-) -> Tensor:
+def subtract(a: Tensor, b: Tensor, kernel: int, stride: int, dilation: int, reflect: bool, cupy: bool) -> Tensor:
     """Return (N, C, T, L): centre of ``a`` minus neighbours of ``b``."""
     return compute(shifts.subtract, cupy, a, b, window=Window(kernel, stride, dilation, reflect))
 
@@ -59,9 +57,7 @@ def scatter(
 
 
 @torch.library.custom_op("attnrepro::aggregate", mutates_args=())
-def aggregate(
-    x: Tensor, weight: Tensor, kernel: int, stride: int, dilation: int, reflect: bool, cupy: bool
-) -> Tensor:
+def aggregate(x: Tensor, weight: Tensor, kernel: int, stride: int, dilation: int, reflect: bool, cupy: bool) -> Tensor:
     """Return (N, C, Ho, Wo): weighted sum of the neighbours."""
     return compute(shifts.aggregate, cupy, x, weight, window=Window(kernel, stride, dilation, reflect))
 
@@ -108,9 +104,7 @@ def _(g: Tensor, weight: Tensor, height: int, width: int, *_: Any) -> Tensor:
 
 
 @aggregate_to_weight.register_fake
-def _(
-    x: Tensor, g: Tensor, shared: int, kernel: int, stride: int, dilation: int, reflect: bool, cupy: bool
-) -> Tensor:
+def _(x: Tensor, g: Tensor, shared: int, kernel: int, stride: int, dilation: int, reflect: bool, cupy: bool) -> Tensor:
     return x.new_empty(x.shape[0], shared, kernel * kernel, g.shape[-2] * g.shape[-1])
 
 

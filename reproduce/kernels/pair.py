@@ -35,34 +35,48 @@ class Pair(NamedTuple):
 
 
 def attend(
-    pair: Pair, mean2: Tensor | None, var2: Tensor | None, eps: float, window: Window, form: str
+    pair: Pair, mean2: Tensor | None, var2: Tensor | None, eps: float, window: Window, form: str, keep: bool = True
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Return (y, alpha, h, mean, var): alpha (N, Cw, T, Ho, pitch), h (N, M, T, Ho, pitch), statistics (M,).
 
-    Without ``mean2`` the second BatchNorm uses this batch's statistics.
+    Without ``mean2`` the second BatchNorm uses this batch's statistics. Without ``keep`` alpha and h are empty; they
+    then exist for a few samples at a time, unless the statistics need all of h.
     """
     shifts = Shifts(window, *pair.a.shape[-2:])
-    hidden, total, square = _project(pair, shifts, form)
-    if mean2 is None or var2 is None:
-        count = hidden.shape[0] * window.taps * shifts.out_height * shifts.out_width
-        mean = total / max(1, count)
-        var = (square / max(1, count) - mean.square()).clamp_min(0)
-        mean, var = mean.to(hidden.dtype), var.to(hidden.dtype)
-    else:
-        mean, var = mean2.clone(), var2.clone()
-    scale, shift = fold(pair, mean, var, eps)
-    size = (pair.weight2.shape[0], window.taps, shifts.out_height, shifts.pitch)
-    alpha = hidden.new_empty(hidden.shape[0], *size)
-    y = torch.empty_like(pair.beta[..., : shifts.out_height, : shifts.out_width], memory_format=torch.contiguous_format)
-    for part in shifts.steps(len(y), 2 * hidden[0:1].numel(), hidden.element_size()):
-        active = activate(hidden[part], scale, shift)
-        logits = multiply(pair.weight2, active).unflatten(2, size[1:])
-        torch.sub(logits, logits.amax(2, keepdim=True), out=alpha[part]).exp_()
-        alpha[part] /= alpha[part].sum(2, keepdim=True)
-        del active, logits
-        out = aggregate_planes(shifts, shifts.spread(pair.beta[part]), alpha[part])
-        y[part] = shifts.trim(out.flatten(1, 2))
-    return y, alpha, hidden, mean, var
+    size = (window.taps, shifts.out_height, shifts.pitch)
+    batch, shared, rows = len(pair.a), len(pair.weight2), pair.a.shape[1] if form == "hidden" else len(pair.weight1)
+    y = pair.beta.new_empty(*pair.beta.shape[:2], shifts.out_height, shifts.out_width)
+    alpha = y.new_empty(batch, shared, *size) if keep else y.new_empty(0)
+    if mean2 is not None and var2 is not None:
+        mean, var, hidden = mean2.clone(), var2.clone(), y.new_empty(batch, rows, *size) if keep else y.new_empty(0)
+        for part in shifts.steps(batch, rows * window.taps * shifts.run, y.element_size()):
+            piece = hidden[part] if keep else y.new_empty(part.stop - part.start, rows, *size)
+            _project(_cut(pair, part), shifts, form, piece)
+            _weigh(_cut(pair, part), shifts, piece, fold(pair, mean, var, eps), alpha[part] if keep else None, y[part])
+        return y, alpha, hidden, mean, var
+    hidden = y.new_empty(batch, rows, *size)
+    sums = _project(pair, shifts, form, hidden) / max(1, batch * window.taps * y.shape[2] * y.shape[3])
+    mean, var = sums[0].to(y.dtype), (sums[1] - sums[0].square()).clamp_min(0).to(y.dtype)
+    for part in shifts.steps(batch, rows * window.taps * shifts.run, y.element_size()):
+        piece = alpha[part] if keep else None
+        _weigh(_cut(pair, part), shifts, hidden[part], fold(pair, mean, var, eps), piece, y[part])
+    return y, alpha, hidden if keep else y.new_empty(0), mean, var
+
+
+def _cut(pair: Pair, part: slice) -> Pair:
+    return pair._replace(a=pair.a[part], b=pair.b[part], beta=pair.beta[part])
+
+
+def _weigh(
+    pair: Pair, shifts: Shifts, hidden: Tensor, affine: tuple[Tensor, Tensor], alpha: Tensor | None, y: Tensor
+) -> None:
+    """Fill ``alpha`` (made here where it is None) and ``y`` for the samples of ``hidden``."""
+    logits = multiply(pair.weight2, activate(hidden, *affine)).view(len(hidden), -1, *hidden.shape[2:])
+    if alpha is None:
+        alpha = logits
+    torch.sub(logits, logits.amax(2, keepdim=True), out=alpha).exp_()
+    alpha /= alpha.sum(2, keepdim=True)
+    y.copy_(shifts.trim(aggregate_planes(shifts, shifts.spread(pair.beta), alpha).flatten(1, 2)))
 
 
 def fold(pair: Pair, mean: Tensor, var: Tensor, eps: float) -> tuple[Tensor, Tensor]:
@@ -74,6 +88,11 @@ def fold(pair: Pair, mean: Tensor, var: Tensor, eps: float) -> tuple[Tensor, Ten
 def activate(hidden_NMTY: Tensor, scale_M1: Tensor, shift_M1: Tensor) -> Tensor:
     """Return relu(BatchNorm(h)), (n, M, T*Y)."""
     return torch.mul(hidden_NMTY.flatten(2), scale_M1).add_(shift_M1).relu_()
+
+
+def close_relu(g: Tensor, active: Tensor, out: Tensor) -> None:
+    """Write g where ``active`` > 0, else 0; ``out`` may be ``active``."""
+    torch.ops.aten.threshold_backward.grad_input(g, active, 0, grad_input=out)
 
 
 def multiply(matrix: Tensor, x_NDX: Tensor) -> Tensor:
@@ -102,32 +121,31 @@ def tiles(shifts: Shifts, batch: int, floats: int, itemsize: int) -> Iterator[tu
             yield part, range(start, min(start + few, taps))
 
 
-def _project(pair: Pair, shifts: Shifts, form: str) -> tuple[Tensor, Tensor, Tensor]:
-    """Return h and its sums over the batch, in float64: (N, M, T, Ho, pitch), (M,), (M,)."""
-    batch, wide = pair.a.shape[0], form != "hidden"
-    rows = pair.weight1.shape[0] if wide else pair.a.shape[1]
-    hidden = pair.a.new_empty(batch, rows, shifts.window.taps, shifts.out_height, shifts.pitch)
+def _project(pair: Pair, shifts: Shifts, form: str, hidden: Tensor) -> Tensor:
+    """Fill h (n, M, T, Ho, pitch), rubbish zeroed, and return its sums and sums of squares in float64, (2, M)."""
+    batch, rows = hidden.shape[:2]
     total = hidden.new_zeros(2, rows, dtype=torch.float64)
-    place = None if pair.place is None else shifts.widen_flat(pair.place)
-    done = None
+    place = hidden.new_zeros(rows, shifts.window.taps, 1, 1).expand(hidden.shape[1:])
+    place = place if pair.place is None else shifts.widen_flat(pair.place)
     for part, taps in tiles(shifts, batch, (pair.a.shape[1] + rows) * shifts.run, hidden.element_size()):
-        if part != done:
+        if taps.start == 0:
             centre = shifts.widen(shifts.window.centres(pair.a[part]))
-            planes, done = shifts.spread(pair.b[part]), part
+            planes = shifts.spread(pair.b[part])
         u = relate(pair, shifts, form, centre, planes, taps)
         cut = slice(taps.start, taps.stop)
-        if wide:
-            out = multiply(pair.weight1, u.relu_().flatten(2)).view(len(u), rows, *u.shape[2:])
+        out = hidden[part, :, cut]
+        if form == "hidden":
+            torch.add(u, place[:, cut], out=out)
+        elif len(u) == 1:
+            torch.addmm(place[:, cut].flatten(1), pair.weight1, u.relu_()[0].flatten(1), out=out[0].flatten(1))
         else:
-            out = u
-        if place is not None:
-            out += place[:, cut]
+            weight1, still = pair.weight1.expand(len(u), -1, -1), place.flatten(1).expand(len(u), -1, -1)
+            torch.baddbmm(still, weight1, u.relu_().flatten(2), out=out.flatten(2))
         out[..., shifts.out_width :].zero_()
-        hidden[part, :, cut] = out
         flat = out.flatten(2)
         total[0] += flat.sum(2).sum(0, dtype=torch.float64)
         total[1] += torch.linalg.vecdot(flat, flat).sum(0, dtype=torch.float64)
-    return hidden, total[0], total[1]
+    return total
 
 
 class Gradients(NamedTuple):
@@ -164,20 +182,13 @@ def attend_backward(
     rstd = torch.rsqrt(var + eps)
     normed = (product - mean.double() * total) * rstd.double()  # sum of g * (h - mean) / sigma
     scale2, shift2 = normed.to(hidden.dtype), total.to(hidden.dtype)
-    slope, offset = torch.zeros_like(mean), torch.zeros_like(mean)
+    gain, slope, offset = scale, torch.zeros_like(scale), torch.zeros_like(scale)
     if batch_stats:
         # BatchNorm backward, as one affine map of g and h: s (g - E[g] - (h - mean)/sigma * E[g (h - mean)/sigma]).
         count = max(1, hidden.shape[0] * window.taps * shifts.out_height * shifts.out_width)
-        slope = -scale[:, 0] * rstd * (normed / count).to(mean.dtype)
-        offset = -scale[:, 0] * (total / count).to(mean.dtype) - slope * mean
-    for part in shifts.steps(len(hidden), 2 * hidden[0:1].numel(), hidden.element_size()):
-        flat = grad_u[part].flatten(2)
-        flat.mul_(scale)
-        if batch_stats:
-            flat.add_(offset.unsqueeze(1)).addcmul_(hidden[part].flatten(2), slope.unsqueeze(1))
-            grad_u[part][..., shifts.out_width :].zero_()
-    a, b, c, weight1 = _unrelate(pair, grad_u, shifts, form)
-    place = None if pair.place is None else shifts.trim(grad_u.sum(0)).flatten(2)
+        slope = -scale * (rstd * (normed / count).to(mean.dtype)).unsqueeze(1)
+        offset = -scale * (total / count).to(mean.dtype).unsqueeze(1) - slope * mean.unsqueeze(1)
+    a, b, c, weight1, place = _unrelate(pair, grad_u, hidden, (gain, slope, offset), shifts, form)
     return Gradients(a, b, beta, c, weight1, place, scale2, shift2, weight2)
 
 
@@ -204,41 +215,64 @@ def _unweigh(
             logits[..., shifts.out_width :].zero_()
         flat, active = logits.flatten(2), activate(hidden[part], scale, shift)
         grad_weight2 += torch.matmul(flat, active.mT).sum(0)
-        back = multiply(pair.weight2.T, flat)
-        back = torch.ops.aten.threshold_backward(back, active, 0)
-        grad_u[part] = back.view_as(grad_u[part])
+        back = grad_u[part].flatten(2)
+        close_relu(multiply(pair.weight2.T, flat), active, back)
         total[0] += back.sum(2).sum(0, dtype=torch.float64)
         total[1] += torch.linalg.vecdot(back, hidden[part].flatten(2)).sum(0, dtype=torch.float64)
     return grad_beta, grad_weight2, grad_u, total[0], total[1]
 
 
-def _unrelate(pair: Pair, grad_h: Tensor, shifts: Shifts, form: str) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Go back from h to the maps: gradients of a, b, c and W1."""
+def _unrelate(
+    pair: Pair, grad_u: Tensor, hidden: Tensor, affine: tuple[Tensor, Tensor, Tensor], shifts: Shifts, form: str
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor | None]:
+    """Go back from h to the maps: gradients of a, b, c, W1 and place. Overwrites ``grad_u``.
+
+    The gradient of h is gain * g + slope * h + offset, the three of ``affine``, (M, 1) each; g is ``grad_u``.
+    """
+    gain, slope, offset = (vector[:, :, None, None] for vector in affine)
     grad_a, grad_b = torch.zeros_like(pair.a), torch.empty_like(pair.b, memory_format=torch.contiguous_format)
     grad_c, grad_weight1 = torch.zeros_like(pair.c), torch.zeros_like(pair.weight1)
+    grad_place = None if pair.place is None else grad_u.new_zeros(grad_u.shape[1:])
     centres = shifts.window.centres(grad_a)
-    last = shifts.window.taps
-    for part, taps in tiles(shifts, len(grad_h), 2 * pair.a.shape[1] * shifts.run, grad_h.element_size()):
+    for part, taps in tiles(shifts, len(grad_u), 2 * pair.a.shape[1] * shifts.run, grad_u.element_size()):
         if taps.start == 0:
             centre = shifts.widen(shifts.window.centres(pair.a[part]))
-            planes = shifts.spread(pair.b[part])
-            back = shifts.empty_planes(pair.b[part])
-        g = grad_h[part, :, taps.start : taps.stop]
+            planes, back = shifts.spread(pair.b[part]), shifts.empty_planes(pair.b[part])
+        cut = slice(taps.start, taps.stop)
+        g = grad_u[part, :, cut]
+        g.mul_(gain).add_(hidden[part, :, cut] * slope).add_(offset)
+        g[..., shifts.out_width :].zero_()
+        if grad_place is not None:
+            grad_place[:, cut] += g.sum(0)
         if form != "hidden":
-            u = relate(pair, shifts, form, centre, planes, taps).relu_()
-            flat = g.flatten(2)
-            grad_weight1 += torch.matmul(flat, u.flatten(2).mT).sum(0)
-            g = multiply(pair.weight1.T, flat).view_as(u)
-            g = torch.ops.aten.threshold_backward(g, u, 0)
-        if form == "product":
-            grad_c += g.flatten(2).sum((0, 2))
-            for place, tap in enumerate(taps):
-                centres[part] += shifts.trim(g[:, :, place] * shifts.view(planes, tap))
-                shifts.view(back, tap).addcmul_(g[:, :, place], centre)
-        else:
-            centres[part] += shifts.trim(g.sum(2))
-            for place, tap in enumerate(taps):
-                shifts.view(back, tap).sub_(g[:, :, place])
-        if taps.stop == last:
+            g = _unproject(pair, g, relate(pair, shifts, form, centre, planes, taps).relu_(), grad_weight1)
+        _spread_back(shifts, form, g, (centres[part], back, grad_c), centre, planes, taps)
+        if taps.stop == shifts.window.taps:
             grad_b[part] = shifts.collect(back)
-    return grad_a, grad_b, grad_c, grad_weight1
+    place = None if grad_place is None else shifts.trim(grad_place).flatten(2)
+    return grad_a, grad_b, grad_c, grad_weight1, place
+
+
+def _unproject(pair: Pair, g: Tensor, u: Tensor, grad_weight1: Tensor) -> Tensor:
+    """Return the gradient of u, (n, D, taps, Ho, pitch), in u's memory; add to that of W1."""
+    flat, open_u = g.flatten(2), u.flatten(2)
+    grad_weight1 += torch.bmm(flat, open_u.mT).sum(0)
+    close_relu(multiply(pair.weight1.T, flat), open_u, open_u)
+    return u
+
+
+def _spread_back(
+    shifts: Shifts, form: str, g: Tensor, grads: tuple[Tensor, Tensor, Tensor], centre: Tensor, planes: Tensor,
+    taps: range,
+) -> None:  # fmt: skip
+    """Add the gradient of u to those of the centres, the planes of b, and c."""
+    centres, back, grad_c = grads
+    if form != "product":
+        centres += shifts.trim(g.sum(2))
+        for place, tap in enumerate(taps):
+            shifts.view(back, tap).sub_(g[:, :, place])
+        return
+    grad_c += g.flatten(2).sum((0, 2))
+    for place, tap in enumerate(taps):
+        centres += shifts.trim(g[:, :, place] * shifts.view(planes, tap))
+        shifts.view(back, tap).addcmul_(g[:, :, place], centre)

@@ -1,6 +1,7 @@
 """The core of patchwise attention in plain torch: the mapping's first half, for the k*k neighbours of every pixel.
 
-    h[m, o] = sum_{c,t} W1[m, c, t] relu(s[c,t] * v[c,t,o] + b[c,t]),  v = psi~[c, j(o,t)] or phi[c, o] - psi~[c, j(o,t)]
+    h[m, o] = sum_{c,t} W1[m, c, t] relu(s[c,t] * v[c,t,o] + b[c,t])
+    v = psi~[c, j(o,t)]  or  phi[c, centre(o)] - psi~[c, j(o,t)]
 
 The r*k*k values of a pixel exist for a few samples, or a few taps of one sample, at a time.
 """
@@ -41,7 +42,9 @@ def project(patch: Patch, window: Window) -> Tensor:
     return out
 
 
-def project_backward(grad_h: Tensor, patch: Patch, window: Window) -> tuple[Tensor, Tensor | None, Tensor, Tensor, Tensor]:
+def project_backward(
+    grad_h: Tensor, patch: Patch, window: Window
+) -> tuple[Tensor, Tensor | None, Tensor, Tensor, Tensor]:
     """Return the gradients of `project` with respect to the fields of `Patch`, in order."""
     shifts = Shifts(window, *patch.psi.shape[-2:])
     weight_MTC = patch.weight1.transpose(1, 2).contiguous()

@@ -31,7 +31,7 @@ def subtraction2(a_NCHW: Tensor, b_NCHW: Tensor, window: Window) -> Tensor:
 
 def aggregation(x_NCHW: Tensor, weight_NQTL: Tensor, window: Window) -> Tensor:
     """Return (N, C, Ho, Wo): sum over taps of weight[c mod Cw] times the neighbour."""
-    batch, channels, height, width = x_NCHW.shape
+    channels, height, width = x_NCHW.shape[1:]
     shared = weight_NQTL.shape[1]
     x_NSQTL = gather(x_NCHW, window).unflatten(1, (channels // shared, shared))
     y_NCL = (x_NSQTL * weight_NQTL.unsqueeze(1)).sum(dim=3).flatten(1, 2)

@@ -21,7 +21,7 @@ WIDE_LIMIT = 1.4  # most rubbish tolerated, as Wq/Wo
 class Shifts:
     """Geometry of one operator call on maps of ``height`` x ``width`` pixels."""
 
-    def __init__(self, window: Window, height: int, width: int, wide: bool = True) -> None:
+    def __init__(self, window: Window, height: int, width: int, *, wide: bool = True) -> None:
         reach = window.dilation * (window.kernel - 1) // window.stride
         self.window, self.height, self.width = window, height, width
         self.out_height, self.out_width = window.out_size(height, width)
@@ -39,8 +39,7 @@ class Shifts:
         """Return (plane, element offset in the plane) of every tap, in tap order."""
         step = self.window.stride
         return [
-            ((y % step) * step + x % step, (y // step) * self.plane_width + x // step)
-            for y, x in self.window.offsets()
+            ((y % step) * step + x % step, (y // step) * self.plane_width + x // step) for y, x in self.window.offsets()
         ]
 
     def spread(self, x_NCHW: Tensor) -> Tensor:
@@ -67,9 +66,7 @@ class Shifts:
 
     def empty_planes(self, like_NC: Tensor) -> Tensor:
         """Return zeroed planes for the gradient of maps with the batch and channels of ``like_NC``."""
-        return like_NC.new_zeros(
-            self.window.stride**2, *like_NC.shape[:2], self.plane_height, self.plane_width
-        )
+        return like_NC.new_zeros(self.window.stride**2, *like_NC.shape[:2], self.plane_height, self.plane_width)
 
     def view(self, planes: Tensor, tap: int) -> Tensor:
         """Return the view (N, C, Ho, pitch) of the planes under ``tap``."""
@@ -118,7 +115,7 @@ class Shifts:
 
 def subtract(a_NCHW: Tensor, b_NCHW: Tensor, window: Window) -> Tensor:
     """Return (N, C, T, L): centre of a minus neighbours of b."""
-    shifts = Shifts(window, *a_NCHW.shape[-2:], wide=False)
+    shifts = Shifts(window, a_NCHW.shape[2], a_NCHW.shape[3], wide=False)
     size = (shifts.out_height, shifts.out_width)
     out = a_NCHW.new_empty(*a_NCHW.shape[:2], window.taps, *size)
     for part in shifts.steps(a_NCHW.shape[0], 4 * a_NCHW[0:1].numel(), a_NCHW.element_size()):
@@ -153,7 +150,7 @@ def scatter(g_NCTL: Tensor, window: Window, height: int, width: int) -> Tensor:
 
 def aggregate(x_NCHW: Tensor, weight_NQTL: Tensor, window: Window) -> Tensor:
     """Return (N, C, Ho, Wo): sum over taps of the shared weight times the neighbour."""
-    shifts, shared = Shifts(window, *x_NCHW.shape[-2:]), weight_NQTL.shape[1]
+    shifts = Shifts(window, *x_NCHW.shape[-2:])
     out = x_NCHW.new_empty(*x_NCHW.shape[:2], shifts.out_height, shifts.out_width)
     for part in shifts.steps(x_NCHW.shape[0], 3 * x_NCHW[0:1].numel(), x_NCHW.element_size()):
         planes, weight = shifts.spread(x_NCHW[part]), shifts.widen_flat(weight_NQTL[part])

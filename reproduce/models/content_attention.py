@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from reproduce.models.algebra import Kept, merge_query_key, merge_value_output
+from reproduce.models.dropout import draw_mask, drop
 
 # Images a chunk at inference: scores of a few images (2.4 MB each at 9 heads, 256 tokens) stay in cache.
 _CHUNK = 4
@@ -154,11 +155,9 @@ class ContentAttention(nn.Module):
         return y_BND if self.transpose_side is None else transpose_tokens(y_BND, self.transpose_side)
 
     def _drop(self, map_: Tensor) -> Tensor:
-        if not self.training or self.dropout == 0:
-            return map_
-        if self.dropout_mask == "batch":
-            return map_ * F.dropout(torch.ones_like(map_[:1]), self.dropout)
-        return F.dropout(map_, self.dropout)
+        if self.dropout_mask == "batch" and self.training and self.dropout > 0:
+            return map_ * draw_mask(map_[:1].shape, self.dropout, map_)
+        return drop(map_, self.dropout, self.training)
 
     def forward_with_attention(self, x_BND: Tensor, kept: Tensor) -> tuple[Tensor, Tensor]:
         """Return the output (B, N, D) and the maps before dropout (B, H, N, N), by the naive form.

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from reproduce.models.algebra import Kept, apply_separable, apply_shared, merge_value_output
+from reproduce.models.dropout import drop
 from reproduce.models.positions import GaussianPositions, LearnedPositions
 
 
@@ -86,7 +87,7 @@ class PositionAttention(nn.Module):
         B, N, D = x_BND.shape
         z_BNHD = F.linear(x_BND, out_HDD.transpose(1, 2).reshape(-1, D)).view(B, N, self.heads, D)
         if self.training and self.dropout > 0 and self.dropout_mask == "sample":
-            map_BNNH = F.dropout(kept.permute(1, 2, 0).expand(B, N, N, self.heads), self.dropout)
+            map_BNNH = drop(kept.permute(1, 2, 0).expand(B, N, N, self.heads), self.dropout, self.training)
             return torch.bmm(map_BNNH.reshape(B, N, -1), z_BNHD.reshape(B, -1, D)) + self.output.bias
         return apply_shared(F.dropout(kept, self.dropout, self.training), z_BNHD) + self.output.bias
 

@@ -49,7 +49,7 @@ ORIGINAL_BLOCK: dict[str, Any] = {
     "model.position_bias": False,
 }
 
-# Mini scale: 8x8 tokens, three narrow blocks; the schedule shrinks with the epochs.
+# Mini scale: 8x8 tokens, two narrow blocks; the schedule shrinks with the epochs.
 SMOKE_DATA: dict[str, Any] = {
     "data.name": "shapes",
     "data.train_limit": 5000,
@@ -60,15 +60,15 @@ SMOKE_DATA: dict[str, Any] = {
 SMOKE_ATTENTION: dict[str, Any] = {
     **SMOKE_DATA,
     "model.patch": 4,
-    "model.width": 48,
-    "model.hidden": 96,
-    "model.depth": 3,
+    "model.width": 32,
+    "model.hidden": 64,
+    "model.depth": 2,
     "epochs": 3,
-    "batch_size": 50,
+    "batch_size": 20,
     "schedule.warmup": 1,
     "augmentation.flip": False,
     "augmentation.crop_padding": 2,
-    "optimiser.lr": 0.05,
+    "optimiser.lr": 0.03,
 }
 
 
@@ -130,7 +130,8 @@ ENTRIES: dict[str, Entry] = {
             **SMOKE_DATA,
             "model.width": 12,
             "epochs": 3,
-            "batch_size": 50,
+            "batch_size": 20,
+            "optimiser.lr": 0.05,
             "schedule.warmup": 1,
             "augmentation.flip": False,
             "augmentation.crop_padding": 2,

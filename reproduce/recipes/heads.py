@@ -28,7 +28,7 @@ TABLE = PaperTable(
 )
 
 SIZES: dict[str, Any] = {"heads": 16, "width": 256, "hidden": 400}
-_SMOKE: dict[str, Any] = {"model.width": 32, "model.hidden": 64}
+_SMOKE: dict[str, Any] = {"model.width": 24, "model.hidden": 48}
 
 
 def _describe(row: str, label: str, **model: Any) -> Any:

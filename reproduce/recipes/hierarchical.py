@@ -66,7 +66,8 @@ _SMOKE_SAN: dict[str, Any] = {
     "model.relation_ratio": 4,
     "model.share": 4,
     "epochs": 3,
-    "batch_size": 50,
+    "batch_size": 20,
+    "optimiser.lr": 0.05,
     "schedule.kind": "cosine",
     "schedule.milestones": (),
     "schedule.warmup": 1,
@@ -85,7 +86,7 @@ _VIT_SLIPS: dict[str, Any] = {
     "model.cls_token": "noise",
     "model.pool": "mean",
 }
-_SMOKE_VIT: dict[str, Any] = {**SMOKE_ATTENTION, "model.stem_width": 8, "optimiser.lr": 0.02}
+_SMOKE_VIT: dict[str, Any] = {**SMOKE_ATTENTION, "model.stem_width": 8}
 
 
 def _san(row: str, label: str, attention: str, **model: Any) -> Recipe:

@@ -38,9 +38,7 @@ def test_pairwise_is_the_formula(case, relation, batch, located):
     window, height, columns = case
     phi, psi, beta, mapping, position = pair_case(relation, batch + 1, 3, height, columns, located)
     place = None if position is None else position.numpy()
-    want, weight = formulas.pairwise(
-        phi.numpy(), psi.numpy(), beta.numpy(), arrays(mapping), window, place, relation
-    )
+    want, weight = formulas.pairwise(phi.numpy(), psi.numpy(), beta.numpy(), arrays(mapping), window, place, relation)
     y, alpha = pairwise_attention(
         phi, psi, beta, mapping, position=position, relation=relation, return_weights=True, **spell(window)
     )
@@ -54,9 +52,7 @@ def test_patchwise_is_the_formula(case, relation, batch):
     window, height, columns = case
     phi, psi, beta, mapping = patch_case(relation, batch + 1, 3, height, columns, window)
     want, weight = formulas.patchwise(phi.numpy(), psi.numpy(), beta.numpy(), arrays(mapping), window, relation)
-    y, alpha = patchwise_attention(
-        phi, psi, beta, mapping, relation=relation, return_weights=True, **spell(window)
-    )
+    y, alpha = patchwise_attention(phi, psi, beta, mapping, relation=relation, return_weights=True, **spell(window))
     np.testing.assert_allclose(y, want, rtol=1e-8, atol=1e-8)
     np.testing.assert_allclose(alpha, weight, rtol=1e-8, atol=1e-8)
 

@@ -33,9 +33,9 @@ def fused_samples(window):
     maps, place = (leaf(2, 3, 6, 5), leaf(2, 3, 6, 5), leaf(2, 4, 6, 5)), (*window, False)
     tail = (leaf(4, 9, rows * columns), leaf(4), leaf(4), leaf(2, 4))
     return [
-        (fused.attend, (*maps, leaf(3), leaf(4, 3), *tail, None, None, 1e-5, "difference", *place)),
+        (fused.attend, (*maps, leaf(3), leaf(4, 3), *tail, None, None, 1e-5, "difference", *place, True)),
         (fused.attend, (*maps, leaf(3), leaf(4, 3), None, *tail[1:], torch.randn(4).double(),
-                        torch.rand(4).double(), 1e-5, "product", *place)),
+                        torch.rand(4).double(), 1e-5, "product", *place, True)),
         (fused.project, (leaf(2, 3, 6, 5), leaf(2, 3, 6, 5), leaf(3, 9), leaf(3, 9), leaf(4, 3, 9), *place)),
         (fused.project, (leaf(2, 3, 6, 5), None, leaf(3, 9), leaf(3, 9), leaf(4, 3, 9), *place)),
     ]  # fmt: skip

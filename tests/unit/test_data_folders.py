@@ -114,7 +114,9 @@ def test_tiny_imagenet_with_its_annotations(tmp_path):
     save(tmp_path / "t/val/images/val_0.JPEG", 50, mode="L")
     save(tmp_path / "t/val/images/val_1.JPEG", 51)
     save(tmp_path / "t/test/images/test_0.JPEG", 60)
-    (tmp_path / "t/val/val_annotations.txt").write_text("val_0.JPEG\tn01629819\t0\t0\t7\t7\nval_1.JPEG\tn01443537\t0\t0\t7\t7\n")
+    (tmp_path / "t/val/val_annotations.txt").write_text(
+        "val_0.JPEG\tn01629819\t0\t0\t7\t7\nval_1.JPEG\tn01443537\t0\t0\t7\t7\n"
+    )
     assert labels(tmp_path / "t") == ([0, 0, 1, 1], [1, 0])
     assert labels(tmp_path) == ([0, 0, 1, 1], [1, 0])  # one folder above it
     grey_3HW = load(identify(str(tmp_path / "t")), ALL).test.images[0]
@@ -142,7 +144,7 @@ def test_intel_scenes_are_brought_to_150_pixels_as_torchvision_does(tmp_path, mo
     assert read.test.images.shape == (6, 3, 150, 150)
 
 
-@pytest.mark.parametrize("size", [(300, 200), (200, 301), (64, 500), (256, 256), (257, 255)])
+@pytest.mark.parametrize("size", [(300, 200), (200, 301), (64, 500), (256, 256), (257, 255), (200, 303)])
 def test_imagenet_is_resized_and_cropped_as_torchvision_does(tmp_path, monkeypatch, size):
     path = save(tmp_path / "imagenet/val/n01440764/0.png", size=size)
     save(tmp_path / "imagenet/val/n01443537/0.png", size=(240, 240), mode="L")
@@ -243,7 +245,11 @@ def test_fetch_says_what_it_cannot_do(tmp_path, monkeypatch):
         raise OSError("no route to host")
 
     monkeypatch.setattr(torchvision.datasets.CIFAR100, "__init__", fail)
-    for name, words in (("cifar100", "no route to host"), ("imagenet", "cannot be downloaded"), ("cifar1", "no data set")):
+    for name, words in (
+        ("cifar100", "no route to host"),
+        ("imagenet", "cannot be downloaded"),
+        ("cifar1", "no data set"),
+    ):
         with pytest.raises(UserError, match=words):
             fetch(name)
     assert fetch("shapes").name == "shapes"
@@ -267,7 +273,11 @@ def test_what_is_not_there(tmp_path, monkeypatch):
 
 
 def test_a_users_folder_is_named_after_itself_but_never_takes_a_known_name(tmp_path):
-    for name, label in (("My Photos (2)", "my-photos-2"), ("cifar10", "local-cifar10"), ("cifar10-jpeg75", "local-cifar10-jpeg75")):
+    for name, label in (
+        ("My Photos (2)", "my-photos-2"),
+        ("cifar10", "local-cifar10"),
+        ("cifar10-jpeg75", "local-cifar10-jpeg75"),
+    ):
         fill(fill(tmp_path / name / "train").parent / "test")
         assert identify(str(tmp_path / name)).name == label
 

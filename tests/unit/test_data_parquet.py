@@ -21,7 +21,9 @@ from reproduce.recipe import DataChoice
 
 ALL = DataChoice()
 SHARED = Path(os.environ.get("ATTNREPRO_SHARED", Path(__file__).parents[3] / "shared")) / "data/cifar10-jpeg"
-needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="the shared folder data/cifar10-jpeg is not on this machine")
+needs_shared = pytest.mark.skipif(
+    not SHARED.is_dir(), reason="the shared folder data/cifar10-jpeg is not on this machine"
+)
 
 
 def picture(seed: int, size: int = 8, form: str = "PNG", mode: str = "RGB") -> bytes:
@@ -33,7 +35,9 @@ def picture(seed: int, size: int = 8, form: str = "PNG", mode: str = "RGB") -> b
 
 def write(path: Path, labels: list[int], image: str = "img", label: str = "label", names=None, **changes) -> Path:
     images = changes.get("images") or [picture(number) for number in range(len(labels))]
-    column = pa.array([{"bytes": data, "path": None} for data in images], pa.struct([("bytes", pa.binary()), ("path", pa.string())]))
+    column = pa.array(
+        [{"bytes": data, "path": None} for data in images], pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    )
     table = pa.table({image: column, label: pa.array(labels, pa.int64())})
     if names:
         features = {label: {"names": names, "_type": "ClassLabel"}}
@@ -81,7 +85,12 @@ def test_shards_are_read_in_name_order_and_fingerprinted_without_their_names(tmp
 
 
 def test_class_names_come_from_the_metadata_else_from_the_training_labels(tmp_path):
-    assert identify(str(folder(tmp_path / "a", names=["ant", "bee", "cat", "dog"]))).classes == ("ant", "bee", "cat", "dog")
+    assert identify(str(folder(tmp_path / "a", names=["ant", "bee", "cat", "dog"]))).classes == (
+        "ant",
+        "bee",
+        "cat",
+        "dog",
+    )
     assert identify(str(folder(tmp_path / "b"))).classes == ("0", "1", "2")
 
 
@@ -91,7 +100,13 @@ def test_both_names_of_each_column(tmp_path, image, label):
 
 
 def test_grey_and_jpeg_and_palette_images_become_three_channels(tmp_path):
-    images = [picture(0, form="JPEG"), picture(1, mode="L"), picture(2, mode="P"), picture(3, mode="RGBA"), picture(4, form="BMP")]
+    images = [
+        picture(0, form="JPEG"),
+        picture(1, mode="L"),
+        picture(2, mode="P"),
+        picture(3, mode="RGBA"),
+        picture(4, form="BMP"),
+    ]
     write(tmp_path / "train.parquet", [0] * 5, images=images)
     write(tmp_path / "test.parquet", [0] * 5, images=images)
     read = load(identify(str(tmp_path)), ALL).train.images

@@ -1,0 +1,377 @@
+"""The command line: one thin function a verb. Nothing heavy is imported before a verb needs it.
+
+attnrepro table hierarchical
+python cli.py table hierarchical        the same from a bare clone
+"""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from reproduce.errors import UserError
+
+ROOT = Path(__file__).resolve().parent
+
+
+class Verbs(TyperGroup):
+    """Runs a verb; what the user can mend is one sentence and one hint, exit code 2, without a traceback."""
+
+    def main(self, args: list[str] | None = None, **extra: Any) -> Any:
+        """Take ``--debug`` at any place: with it, errors keep their traceback."""
+        words = sys.argv[1:] if args is None else list(args)
+        self.debug = "--debug" in words
+        return super().main([word for word in words if word != "--debug"], **extra)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the verb and turn what it raises into words."""
+        try:
+            return super().invoke(ctx)
+        except UserError as error:
+            if self.debug:
+                raise
+            say(f"error: {error.message}", f"hint: {error.hint}")
+            raise typer.Exit(2) from None
+        except KeyboardInterrupt:
+            if self.debug:
+                raise
+            say("stopped: every finished epoch is saved", "hint: the same command goes on from there")
+            raise typer.Exit(130) from None
+        except BrokenPipeError:  # the reader of a pipe has closed it
+            raise typer.Exit(0) from None
+        except (typer.Exit, typer.Abort):
+            raise
+        except Exception as error:
+            if self.debug or type(error).__module__.startswith("click") or hasattr(error, "format_message"):
+                raise
+            first = (str(error).splitlines() or [""])[0]
+            say(f"error: {type(error).__name__}: {first}", "hint: this should not happen; --debug shows where")
+            raise typer.Exit(1) from None
+
+
+app = typer.Typer(
+    cls=Verbs,
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    help="Reproduce published studies of attention for image classification: published | ours | interval | verdict.",
+)
+
+RowName = Annotated[str, typer.Argument(help="Row of a table, for example vit-ha.", show_default=False)]
+Budget = Annotated[str, typer.Option(help="smoke (minutes on two cores) | short | paper (as published).")]
+Variant = Annotated[str, typer.Option(help="described (the text) | as-run (the authors' code) | original.")]
+Seeds = Annotated[str, typer.Option(help="One (3), a list (0,2) or a range (0-4).")]
+Data = Annotated[str | None, typer.Option(help="Name of a data set, or a path.", show_default="the recipe's")]
+Settings = Annotated[list[str] | None, typer.Option("--set", help="Change a setting: key=value, repeatable.")]
+Device = Annotated[str, typer.Option(help="auto | cpu | cuda | cuda:1.")]
+Precision = Annotated[str, typer.Option(help="fp32 | bf16.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, all else on stderr.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Start long runs without asking.")]
+Minutes = Annotated[float | None, typer.Option("--max-minutes", help="Stop after the epoch that passes so many.")]
+
+
+def say(*lines: str) -> None:
+    """Print lines for the user on stderr."""
+    print(*lines, sep="\n", file=sys.stderr)
+
+
+def show(document: Any) -> None:
+    """Print one JSON document on stdout."""
+    import json
+
+    print(json.dumps(document, indent=2, ensure_ascii=False, default=str))
+
+
+def command_line() -> str:
+    """Return the command as the user gave it."""
+    import shlex
+
+    return shlex.join(["attnrepro", *sys.argv[1:]])
+
+
+def ask(yes: bool) -> Any:
+    """Return the question that is put before long runs."""
+
+    def agree(duration: str) -> bool:
+        say(f"this takes about {duration} here")
+        return yes or (sys.stdin.isatty() and typer.confirm("start?", err=True))
+
+    return agree
+
+
+@app.command()
+def train(
+    row: RowName,
+    seeds: Seeds = "0",
+    budget: Budget = "smoke",
+    variant: Variant = "described",
+    data: Data = None,
+    settings: Settings = None,
+    device: Device = "auto",
+    precision: Precision = "fp32",
+    resume: Annotated[str, typer.Option(help="auto (go on from a checkpoint) | never.")] = "auto",
+    max_minutes: Minutes = None,
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Train one row, with one seed or several; every finished run adds a row to the ledger."""
+    from reproduce import ledger
+    from reproduce.plan import find_done, fit_plan, list_runs
+    from reproduce.recipe import read_settings
+    from reproduce.recipes import resolve
+    from reproduce.run import parse_seeds
+
+    if resume not in ("auto", "never"):
+        raise UserError(f"--resume cannot be '{resume}'", "choose auto or never")
+    changes = read_settings(settings or [])
+    plan = {row: resolve(row, variant=variant, budget=budget, changes=changes)}
+    fitted, source = fit_plan(plan, data, needed=True)
+    assert source is not None
+    runs = list_runs(fitted, source, parse_seeds(seeds), precision)
+    done = ledger.read()
+    rows = {run.run_id: find_done(done, run) if resume == "auto" else None for run in runs}
+    missing = [run for run in runs if rows[run.run_id] is None]
+    if missing:
+        from reproduce.launch import Session, choose_device, finish_all
+
+        session = Session(choose_device(device), resume=resume == "auto", max_minutes=max_minutes)
+        for run, line in zip(missing, finish_all(session, missing, command_line(), agree=ask(yes)), strict=True):
+            rows[run.run_id] = line
+    if as_json:
+        show({"runs": [line or {"run_id": run_id, "status": "unfinished"} for run_id, line in rows.items()]})
+        return
+    for run_id, line in rows.items():
+        if line is None:
+            print(f"{run_id}: not finished; the same command goes on")
+        else:
+            print(f"{run_id}: top-1 {line['top1_last']:.4f} last, {line['top1_best']:.4f} best on test")
+
+
+@app.command(name="eval")
+def evaluate(
+    checkpoint: Annotated[str, typer.Argument(metavar="RUN|CHECKPOINT", show_default=False)],
+    data: Data = None,
+    eval_mode: Annotated[str | None, typer.Option(help="eval | train-bn | train.", show_default="the recipe's")] = None,
+    device: Device = "auto",
+    precision: Precision = "fp32",
+    as_json: Json = False,
+) -> None:
+    """Measure a trained network on a test set."""
+    from reproduce.evaluate import evaluate_checkpoint
+    from reproduce.launch import choose_device
+    from reproduce.recipe import read_eval_mode
+    from reproduce.records import find_checkpoint
+    from reproduce.run import check_precision
+
+    check_precision(precision)
+    mode = read_eval_mode(eval_mode) if eval_mode else None
+    result = evaluate_checkpoint(find_checkpoint(checkpoint), data, mode, choose_device(device), precision)
+    if as_json:
+        show(result)
+        return
+    low, high = result["interval"]
+    print(
+        f"{result['row']} on {result['dataset']}: top-1 {result['top1']:.4f} (95 % {low:.4f}..{high:.4f}, Wilson),"
+        f" top-5 {result['top5']:.4f}, loss {result['loss']:.4f}, {result['images']} images, mode {result['eval_mode']}"
+    )
+
+
+@app.command()
+def table(
+    name: Annotated[str, typer.Argument(metavar="NAME|NUMBER", show_default=False)],
+    budget: Budget = "smoke",
+    variant: Variant = "described",
+    seeds: Seeds = "0",
+    data: Data = None,
+    settings: Settings = None,
+    device: Device = "auto",
+    precision: Precision = "fp32",
+    no_run: Annotated[bool, typer.Option("--no-run", help="Render what the ledger has; train nothing.")] = False,
+    form: Annotated[str, typer.Option("--format", help="text | md | latex | html | csv | json.")] = "text",
+    out: Annotated[Path | None, typer.Option(help="Write to a file.", show_default="stdout")] = None,
+    max_minutes: Minutes = None,
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Reproduce a published table: train what is missing, then show published | ours | interval | verdict."""
+    from paper_tables.render import FORMATS, render
+    from reproduce.errors import did_you_mean
+    from reproduce.recipes import find_table
+
+    form = "json" if as_json else form
+    if form not in FORMATS:
+        raise UserError(f"no format is called '{form}'", did_you_mean(form, FORMATS))
+    paper = find_table(name)
+    if paper.train:
+        choices = Choices(budget, variant, seeds, data, tuple(settings or ()), precision)
+        built = _fill_table(paper, choices, None if no_run else (device, max_minutes, yes))
+    else:
+        from paper_tables.hyperparameters import build as list_settings
+        from reproduce.recipe import read_settings
+        from reproduce.recipes import plan as make_plan
+
+        full = "paper" if "--budget" not in sys.argv else budget
+        built = list_settings(
+            make_plan(paper.rows, variant=variant, budget=full, changes=read_settings(settings or []))
+        )
+    text = render(built, form, colour=out is None and sys.stdout.isatty(), width=_terminal_width())
+    if out is None:
+        print(text, end="")
+        return
+    from reproduce.files import write_whole
+
+    write_whole(out, text.encode())
+    say(f"wrote {out}")
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What a table is asked for."""
+
+    budget: str
+    variant: str
+    seeds: str
+    data: str | None
+    settings: tuple[str, ...]
+    precision: str
+
+
+def _fill_table(paper: Any, asked: Choices, running: tuple[str, float | None, bool] | None) -> Any:
+    """Train what the table lacks (not at all where ``running`` is None) and build it."""
+    from paper_tables.table import build, committed_runs
+    from reproduce import ledger
+    from reproduce.plan import find_done, fit_plan, list_runs, write_options
+    from reproduce.recipe import read_settings
+    from reproduce.recipes import plan as make_plan
+    from reproduce.run import parse_seeds
+
+    changes = read_settings(asked.settings)
+    plan = make_plan(paper.rows, variant=asked.variant, budget=asked.budget, changes=changes)
+    if not plan:
+        raise UserError(f"no row of table '{paper.name}' has a variant '{asked.variant}'", "choose --variant described")
+    fitted, source = fit_plan(plan, asked.data, needed=running is not None)
+    done = ledger.read()
+    if running is not None and source is not None:
+        runs = list_runs(fitted, source, parse_seeds(asked.seeds), asked.precision)
+        missing = [run for run in runs if find_done(done, run) is None]
+        if missing:
+            from reproduce.launch import Session, choose_device, finish_all
+
+            device, max_minutes, yes = running
+            session = Session(choose_device(device), max_minutes=max_minutes)
+            finish_all(session, missing, command_line(), agree=ask(yes))
+            done = ledger.read()
+    return build(
+        paper.name,
+        fitted,
+        done,
+        committed_runs(),
+        precision=asked.precision,
+        data_sha256=source.sha256 if source else None,
+        options=write_options(data=asked.data, settings=asked.settings, precision=asked.precision),
+    )
+
+
+def _terminal_width() -> int | None:
+    import shutil
+
+    return min(140, shutil.get_terminal_size().columns) if sys.stdout.isatty() else None
+
+
+@app.command(name="ls")
+def list_things(
+    what: Annotated[str, typer.Argument(help="rows | tables | runs | data.")] = "tables",
+    as_json: Json = False,
+) -> None:
+    """List rows, tables, data sets, or the runs of this machine."""
+    from reproduce.records import list_records
+
+    records = list_records(what)
+    if as_json:
+        show(records)
+        return
+    from reproduce.listing import columns
+
+    print(columns(records))
+
+
+@app.command(name="show")
+def show_run(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="run_id, or the start of one.", show_default=False)],
+    as_json: Json = False,
+) -> None:
+    """Show one run: its manifest, its curve and the command that repeats it."""
+    from reproduce.records import describe_run, read_run
+
+    record = read_run(run)
+    if as_json:
+        show(record)
+    else:
+        print(describe_run(record))
+
+
+@app.command()
+def data(
+    action: Annotated[str, typer.Argument(help="ls | show | fetch.")] = "ls",
+    name: Annotated[str | None, typer.Argument(help="Name of a data set, or a path.", show_default=False)] = None,
+    as_json: Json = False,
+) -> None:
+    """Say which data sets there are, what one is, or fetch one."""
+    from reproduce.data.shelf import act
+
+    result = act(action, name)
+    if as_json:
+        show(result)
+        return
+    from reproduce.listing import columns
+
+    print(columns(result if isinstance(result, list) else [result]))
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Say what this machine can do: versions, devices, and which kernels run, and why."""
+    from reproduce.doctor import examine
+
+    findings = examine()
+    if as_json:
+        show(findings)
+        return
+    for name, value in findings.items():
+        print(f"{name:<12} {value}")
+
+
+@app.command()
+def bench(
+    cpu: Annotated[bool, typer.Option("--cpu", help="Measure on the CPU.")] = False,
+    gpu: Annotated[bool, typer.Option("--gpu", help="Measure on the first CUDA device.")] = False,
+    suite: Annotated[str, typer.Option(help="models | input | structure.")] = "models",
+    rows: Annotated[str | None, typer.Option(help="Only these rows, comma-separated.")] = None,
+    repetitions: Annotated[int, typer.Option(help="Pairs of measurements a case.")] = 5,
+    out: Annotated[Path | None, typer.Option(help="Write a CSV file.", show_default="none")] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure speed in pairs within one process: fast against naive, ours against the usual."""
+    from reproduce.bench import measure_suite, write_csv
+
+    if cpu == gpu:
+        raise UserError("bench measures on one kind of device", "add --cpu or --gpu")
+    result = measure_suite(suite, "cuda" if gpu else "cpu", rows.split(",") if rows else None, repetitions)
+    if out is not None:
+        write_csv(result["cases"], out)
+        say(f"wrote {out}")
+    if as_json:
+        show(result)
+        return
+    from reproduce.listing import columns
+
+    print(columns(result["cases"]))
+    for note in result["notes"]:
+        print(note)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,107 @@
+// Types, border rule and tap arithmetic shared by all kernels.
+//
+// Compile-time macros, and nothing else, select a variant:
+//   SCALAR    storage type: 0 float16, 1 bfloat16, 2 float32, 3 float64; sums are float32, or float64 for 3
+//   KERNEL STRIDE DILATION REFLECT    the window (odd k; REFLECT 0: zeros beyond the border)
+//   FORM      pair.cu: 0 u = a - b, 1 u = a * b + c        CENTRE    patch.cu: 1 v = phi - psi, 0 v = psi
+//   ROWS      rows of a matrix tile, 16 or 64
+// Shapes are run-time arguments (int); offsets into tensors are 64-bit. Every block has 256 threads.
+// No header is needed, so the text compiles with NVRTC alone.
+
+#define TAPS (KERNEL * KERNEL)
+#define PAD (DILATION * (KERNEL - 1) / 2)
+#define THREADS 256
+
+typedef long long index_t;
+
+#if SCALAR == 3
+typedef double scalar_t;
+typedef double sum_t;
+#elif SCALAR == 2
+typedef float scalar_t;
+typedef float sum_t;
+#else
+typedef unsigned short scalar_t;
+typedef float sum_t;
+#endif
+
+#if SCALAR == 0 && defined(__CUDACC__)
+__device__ __forceinline__ float half_to_float(unsigned short bits) {
+  float value;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(bits));
+  return value;
+}
+
+__device__ __forceinline__ unsigned short float_to_half(float value) {
+  unsigned short bits;
+  asm("cvt.rn.f16.f32 %0, %1;" : "=h"(bits) : "f"(value));
+  return bits;
+}
+#endif
+
+__device__ __forceinline__ sum_t load(const scalar_t* __restrict__ from, index_t at) {
+#if SCALAR == 0
+  return half_to_float(from[at]);
+#elif SCALAR == 1
+  union { unsigned int bits; float value; } word;
+  word.bits = static_cast<unsigned int>(from[at]) << 16;
+  return word.value;
+#else
+  return from[at];
+#endif
+}
+
+__device__ __forceinline__ void store(scalar_t* __restrict__ to, index_t at, sum_t value) {
+#if SCALAR == 0
+  to[at] = float_to_half(value);
+#elif SCALAR == 1
+  union { unsigned int bits; float value; } word;
+  word.value = value;
+  // Round to nearest, ties to even; a NaN keeps a set mantissa bit.
+  unsigned int even = (word.bits >> 16) & 1u;
+  to[at] = static_cast<scalar_t>(value != value ? 0x7fc0u : (word.bits + 0x7fffu + even) >> 16);
+#else
+  to[at] = value;
+#endif
+}
+
+// Coordinate that a padded coordinate reads, or -1 for a zero.
+__device__ __forceinline__ int border(int i, int size) {
+  if (i >= 0 && i < size) return i;
+#if REFLECT
+  return i < 0 ? -i : 2 * (size - 1) - i;
+#else
+  return -1;
+#endif
+}
+
+// Offset in an H x W map of the neighbour of output (oy, ox) under tap (ky, kx), or -1 for a zero.
+__device__ __forceinline__ int neighbour(int oy, int ox, int ky, int kx, int height, int width) {
+  int y = border(STRIDE * oy + DILATION * ky - PAD, height);
+  int x = border(STRIDE * ox + DILATION * kx - PAD, width);
+  return y < 0 || x < 0 ? -1 : y * width + x;
+}
+
+// Output coordinate whose tap reads padded coordinate ``padded``, or -1: the neighbour rule solved for the output.
+__device__ __forceinline__ int reader(int padded, int tap, int outputs) {
+  int moved = padded - DILATION * tap;
+  if (padded < 0 || moved < 0 || moved % STRIDE != 0) return -1;
+  int o = moved / STRIDE;
+  return o < outputs ? o : -1;
+}
+
+// Padded coordinates that hold a copy of coordinate i: its own (which 0) and, under reflection, up to two more; or -1.
+#if REFLECT && PAD > 0
+#define COPIES 3
+#else
+#define COPIES 1
+#endif
+__device__ __forceinline__ int copy_of(int i, int size, int which) {
+  if (which == 0) return i + PAD;
+  if (which == 1) return i >= 1 && i <= PAD ? PAD - i : -1;
+  return i <= size - 2 && i >= size - 1 - PAD ? PAD + 2 * (size - 1) - i : -1;
+}
+
+__device__ __forceinline__ index_t global_thread() {
+  return static_cast<index_t>(blockIdx.x) * THREADS + threadIdx.x;
+}

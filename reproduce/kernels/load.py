@@ -1,0 +1,74 @@
+"""The CUDA kernels: .cu text compiled by CuPy once per device and macro set, launched on torch's current stream."""
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+FOLDER = Path(__file__).parent
+THREADS = 256
+SCALARS = {torch.float16: 0, torch.bfloat16: 1, torch.float32: 2, torch.float64: 3}
+OPTIONS = ("--std=c++17", "--fmad=true")
+
+Macros = tuple[tuple[str, int], ...]
+
+
+@cache
+def read_source(name: str) -> str:
+    """Return ``name``.cu with its own includes written out, so that no include path is needed."""
+    text = (FOLDER / f"{name}.cu").read_text(encoding="utf-8")
+    return re.sub(r'#include "([\w.]+)"', lambda found: (FOLDER / found[1]).read_text(encoding="utf-8"), text)
+
+
+def define(macros: Macros) -> tuple[str, ...]:
+    """Return the compiler's -D options."""
+    return tuple(f"-D{name}={value}" for name, value in macros)
+
+
+@cache
+def get_module(name: str, macros: Macros, device: int) -> Any:
+    """Return the compiled module of ``name``.cu on CUDA device ``device``."""
+    import cupy
+
+    with cupy.cuda.Device(device):
+        return cupy.RawModule(code=read_source(name), options=(*OPTIONS, *define(macros)), backend="nvrtc")
+
+
+def run(source: str, kernel: str, macros: Macros, grid: tuple[int, int, int], *arguments: Tensor | int | None) -> None:
+    """Launch ``kernel`` of ``source``.cu with 256 threads a block on the device and stream of the tensors.
+
+    Tensors go as pointers, None as a null pointer, integers as 32-bit ints. An empty grid launches nothing.
+
+    Raises:
+        ValueError: for an integer that needs more than 31 bits.
+    """
+    if 0 in grid:
+        return
+    import cupy
+
+    tensors = [a for a in arguments if isinstance(a, Tensor)]
+    device = tensors[0].device
+    values = [pack(argument) for argument in arguments]
+    with torch.cuda.device(device), cupy.cuda.Device(device.index):
+        stream = cupy.cuda.ExternalStream(torch.cuda.current_stream(device).cuda_stream, device.index)
+        with stream:
+            get_module(source, macros, device.index).get_function(kernel)(grid, (THREADS, 1, 1), tuple(values))
+
+
+def pack(argument: Tensor | int | None) -> Any:
+    """Return a kernel argument as the launcher takes it.
+
+    Raises:
+        ValueError: for an integer that needs more than 31 bits.
+    """
+    if argument is None:
+        return np.uintp(0)
+    if isinstance(argument, Tensor):
+        return np.uintp(argument.data_ptr())
+    if not 0 <= argument < 2**31:
+        raise ValueError(f"shape: kernels take sizes below {2**31} a sample, got {argument}")
+    return np.int32(argument)

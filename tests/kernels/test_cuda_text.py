@@ -1,0 +1,164 @@
+"""The .cu text run on the CPU through shim.h, with the very host code that launches it on a GPU, against the twins."""
+
+import pytest
+import torch
+
+from reproduce.kernels import Window, launch, launch_fused, load, pair, patch, shifts
+from reproduce.kernels.pair import Pair
+from reproduce.kernels.patch import Patch
+
+from . import host
+
+pytestmark = pytest.mark.skipif(host.COMPILER is None, reason="no g++ to compile the kernels with")
+
+# (window, H, W): partial tiles, a single pixel, a kernel wider than half the map, every option at once.
+AWKWARD = [
+    (Window(3), 5, 9),
+    (Window(7), 4, 6),
+    (Window(5, 2, 1, False), 3, 8),
+    (Window(3, 2, 2), 7, 5),
+    (Window(1), 1, 1),
+    (Window(3, 3, 3, False), 2, 10),
+    (Window(11, 1, 1, False), 3, 2),
+]
+LARGER = pytest.mark.slow
+FEW = [AWKWARD[0], *(pytest.param(*case, marks=LARGER) for case in AWKWARD[1:4])]
+
+
+@pytest.fixture(autouse=True)
+def on_host(monkeypatch):
+    monkeypatch.setattr(load, "run", host.run)
+
+
+def draw(*shape, dtype=torch.float64):
+    return torch.randn(*shape, dtype=torch.float64).to(dtype)
+
+
+def same(ours, theirs, rtol=1e-9, atol=1e-10):
+    for index, (mine, twin) in enumerate(zip(ours, theirs, strict=True)):
+        assert (mine is None) == (twin is None)
+        if mine is not None:
+            torch.testing.assert_close(mine, twin, rtol=rtol, atol=atol, msg=lambda m, i=index: f"output {i}: {m}")
+
+
+def local_outputs(module, window, height, width, dtype, shared=2, share=3):
+    torch.manual_seed(3)
+    rows, columns = window.out_size(height, width)
+    a, b = draw(2, 3, height, width, dtype=dtype), draw(2, 3, height, width, dtype=dtype)
+    g = draw(2, 3, window.taps, rows * columns, dtype=dtype)
+    x, y = draw(2, shared * share, height, width, dtype=dtype), draw(2, shared * share, rows, columns, dtype=dtype)
+    weight = draw(2, shared, window.taps, rows * columns, dtype=dtype)
+    return [
+        module.subtract(a, b, window=window),
+        module.sum_centres(g, window=window, height=height, width=width),
+        module.scatter(g, window=window, height=height, width=width),
+        module.aggregate(x, weight, window=window),
+        module.aggregate_to_map(y, weight, window=window, height=height, width=width),
+        module.aggregate_to_weight(x, y, window=window, shared=shared),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("window", "height", "width"), [*AWKWARD[:3], *(pytest.param(*case, marks=LARGER) for case in AWKWARD[3:])]
+)
+def test_local_kernels(window, height, width):
+    same(*(local_outputs(m, window, height, width, torch.float64) for m in (launch, shifts)))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_local_kernels_in_lower_precision(dtype):
+    ours = local_outputs(launch, Window(5), 5, 6, dtype)
+    wide = local_outputs(shifts, Window(5), 5, 6, dtype=dtype) if dtype == torch.float32 else None
+    if wide is None:
+        with pytest.MonkeyPatch.context() as patcher:
+            patcher.setattr(torch, "randn", torch.randn)
+            wide = local_outputs(_Widened(shifts), Window(5), 5, 6, dtype)
+    eps = torch.finfo(dtype).eps
+    same([o.double() for o in ours], [w.double() for w in wide], rtol=eps, atol=1e-5)
+
+
+class _Widened:
+    """The twins on the same rounded inputs, in float64."""
+
+    def __init__(self, module):
+        self.module = module
+
+    def __getattr__(self, name):
+        return lambda *tensors, **options: getattr(self.module, name)(*(t.double() for t in tensors), **options)
+
+
+@pytest.mark.parametrize(("shared", "share"), [(1, 17), (9, 1), (1, 8)])
+def test_weight_sharing(shared, share):
+    window = Window(3)
+    same(*(local_outputs(m, window, 4, 5, torch.float64, shared, share) for m in (launch, shifts)))
+
+
+def make_pair(window, height, width, depth, outs, shared, share, form, dtype=torch.float64, located=True):
+    rows, columns = window.out_size(height, width)
+    depth = outs if form == "hidden" else depth
+    maps = (draw(2, depth, height, width), draw(2, depth, height, width), draw(2, shared * share, height, width))
+    place = draw(outs, window.taps, rows * columns) if located else None
+    rest = (draw(depth), draw(outs, depth), place, 1 + 0.3 * draw(outs), draw(outs), draw(shared, outs))
+    return Pair(*(None if t is None else t.to(dtype) for t in (*maps, *rest)))
+
+
+def trimmed(pair_inputs, window, tensors):
+    shift = shifts.Shifts(window, *pair_inputs.a.shape[-2:])
+    return [shift.trim(t) if t.dim() == 5 else t for t in tensors]
+
+
+@pytest.mark.parametrize("form", pair.FORMS)
+@pytest.mark.parametrize(("window", "height", "width"), FEW)
+@pytest.mark.parametrize(("depth", "outs", "shared"), [(3, 5, 2), pytest.param(17, 33, 3, marks=LARGER)])
+def test_pairwise_kernels(window, height, width, depth, outs, shared, form):
+    inputs = make_pair(window, height, width, depth, outs, shared, 2, form)
+    ours = launch_fused.attend(inputs, None, None, 1e-5, window, form)
+    twin = pair.attend(inputs, None, None, 1e-5, window, form)
+    same(ours, trimmed(inputs, window, twin))
+    grad = torch.randn_like(ours[0])
+    extra = shifts.Shifts(window, height, width).widen(torch.randn_like(ours[1]))
+    for batch_stats, more in ((True, None), (False, extra)):
+        mine_extra = None if more is None else shifts.Shifts(window, height, width).trim(more).contiguous()
+        mine = launch_fused.attend_backward(grad, mine_extra, inputs, *ours[1:], batch_stats, 1e-5, window, form)
+        theirs = pair.attend_backward(grad, more, inputs, *twin[1:], batch_stats, 1e-5, window, form)
+        same(mine, theirs, rtol=1e-8, atol=1e-8)
+
+
+def test_pairwise_kernels_with_given_statistics_and_no_position():
+    window = Window(3)
+    inputs = make_pair(window, 5, 4, 3, 5, 2, 2, "difference", located=False)
+    given = draw(5), draw(5).square() + 0.5
+    ours = launch_fused.attend(inputs, *given, 1e-5, window, "difference")
+    same(ours, trimmed(inputs, window, pair.attend(inputs, *given, 1e-5, window, "difference")))
+
+
+@pytest.mark.parametrize("centred", [True, False])
+@pytest.mark.parametrize(("window", "height", "width"), FEW)
+@pytest.mark.parametrize(("depth", "outs"), [(2, 3), pytest.param(5, 35, marks=LARGER)])
+def test_patchwise_kernels(window, height, width, depth, outs, centred):
+    psi, phi = draw(3, depth, height, width), draw(3, depth, height, width) if centred else None
+    rest = draw(depth, window.taps), draw(depth, window.taps), draw(outs, depth, window.taps)
+    inputs = Patch(psi, phi, *rest)
+    ours = launch_fused.project(inputs, window)
+    same([ours], [patch.project(inputs, window)])
+    grad = torch.randn_like(ours)
+    same(launch_fused.project_backward(grad, inputs, window), patch.project_backward(grad, inputs, window))
+
+
+def test_kernels_are_deterministic():
+    window = Window(3)
+    inputs = make_pair(window, 5, 9, 3, 5, 2, 2, "difference", torch.float32)
+    found = []
+    for _ in range(2):
+        out = launch_fused.attend(inputs, None, None, 1e-5, window, "difference")
+        grads = launch_fused.attend_backward(
+            torch.ones_like(out[0]), None, inputs, *out[1:], True, 1e-5, window, "difference"
+        )
+        found.append([*out, *grads])
+    for one, two in zip(*found, strict=True):
+        assert torch.equal(one, two)
+
+
+def test_arguments_beyond_31_bits_are_refused():
+    with pytest.raises(ValueError, match="2147483648"):
+        load.pack(2**31)

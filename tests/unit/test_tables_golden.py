@@ -1,0 +1,69 @@
+"""Every table in every format, byte for byte. ``ATTNREPRO_REGEN=1 pytest`` writes the files anew."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from paper_tables import hyperparameters, table
+from paper_tables.render import FORMATS, render
+from tests.golden.cases import DATA, EMPTY, OTHER_DATA, STRUCTURE, frame, recipes, run
+
+FOLDER = Path(__file__).parents[1] / "golden"
+ENDINGS = {"text": "txt", "md": "md", "latex": "tex", "html": "html", "csv": "csv", "json": "json"}
+TABLES = ("accuracy", "heads", "hierarchical", "hyperparameters")
+
+
+def accuracy(folder):
+    """As run, at the paper's budget: rows that agree, that differ, on one and on ten seeds."""
+    plan = recipes("accuracy", "as-run", "paper")
+    runs = [run(plan["resnet18"], seed, 0.935 + step / 1000) for seed, step in enumerate((0, 2, -1, 3, 1))]
+    runs += [run(plan["quadratic"], seed, 0.92 + step / 1000) for seed, step in enumerate(range(10))]
+    runs += [run(plan["learned"], 0, 0.8951)]
+    runs += [run(plan["learned-content"], 0, 0.81, status="failed")]
+    return table.build("accuracy", plan, frame(runs, folder), EMPTY, structure=STRUCTURE)
+
+
+def heads(folder):
+    """Short, nothing of one's own yet; the committed ledger has some."""
+    plan = recipes("heads", budget="short")
+    committed = [run(plan["quadratic-16h"], seed, 0.88 + seed / 500) for seed in range(3)]
+    paper = recipes("heads", budget="paper")["learned-16h"]
+    committed += [run(paper, seed, 0.91 + seed / 500) for seed in range(3)]
+    return table.build("heads", plan, EMPTY, frame(committed, folder), structure={})
+
+
+def hierarchical(folder):
+    """The smoke table of a newcomer, one row failed, older runs on other data left out."""
+    plan = recipes("hierarchical")
+    runs = [run(recipe, 0, 0.55 + place / 50) for place, recipe in enumerate(plan.values())]
+    runs += [run(recipe, seed, 0.56 + seed / 50) for recipe in (plan["vit"], plan["vit-ha"]) for seed in (1, 2)]
+    runs = [row for row in runs if row["row"] != "san-patch"]
+    runs += [run(plan["vit"], 9, 0.3, data_sha256=OTHER_DATA, started="2026-01-01T00:00:00+00:00")]
+    short = recipes("hierarchical", budget="short")["learned-content-ha"]
+    committed = [run(short, seed, 0.86 + seed / 250, dataset="cifar10-jpeg75") for seed in range(3)]
+    return table.build(
+        "hierarchical",
+        plan,
+        frame(runs, folder),
+        frame(committed, folder),
+        data_sha256=DATA,
+        structure=STRUCTURE,
+        options="--data shapes",
+    )
+
+
+def build(name, folder):
+    if name == "hyperparameters":
+        return hyperparameters.build()
+    return {"accuracy": accuracy, "heads": heads, "hierarchical": hierarchical}[name](folder)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("name", TABLES)
+def test_golden(name, form, tmp_path):
+    path = FOLDER / f"{name}.{ENDINGS[form]}"
+    found = render(build(name, tmp_path), form)
+    if os.environ.get("ATTNREPRO_REGEN") == "1":
+        path.write_text(found, encoding="utf-8", newline="")
+    assert found == path.read_bytes().decode("utf-8")

@@ -20,11 +20,11 @@ ROOT = Path(__file__).resolve().parent
 class Verbs(TyperGroup):
     """Runs a verb; what the user can mend is one sentence and one hint, exit code 2, without a traceback."""
 
-    def main(self, args: list[str] | None = None, **extra: Any) -> Any:
+    def main(self, args: Any = None, *positional: Any, **extra: Any) -> Any:
         """Take ``--debug`` at any place: with it, errors keep their traceback."""
         words = sys.argv[1:] if args is None else list(args)
         self.debug = "--debug" in words
-        return super().main([word for word in words if word != "--debug"], **extra)
+        return super().main([word for word in words if word != "--debug"], *positional, **extra)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the verb and turn what it raises into words."""

@@ -117,7 +117,7 @@ class Session:
             "torch": torch.__version__,
             "cuda": torch.version.cuda if self.device.type == "cuda" else None,
             "cupy": facts["versions"].get("cupy") if self.device.type == "cuda" else None,
-            "git": f"{git['commit'][:12]}{'+' if git.get('dirty') else ''}",
+            "git": f"{git['commit'][:12]}{'+' if git.get('dirty') is True else ''}",
             "started": facts["started"],
             "checkpoint": str(run.folder / "best.safetensors"),
         }

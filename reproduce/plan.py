@@ -52,7 +52,7 @@ def list_runs(plan: Mapping[str, Recipe], source: Source, seeds: Iterable[int], 
 def find_done(runs: "pd.DataFrame", run: Run) -> dict[str, Any] | None:
     """Return the ledger's row of ``run`` where it has been done."""
     found = runs[(runs["run_id"] == run.run_id) & (runs["status"] == "done")]
-    return None if found.empty else found.iloc[-1].to_dict()
+    return None if found.empty else {str(name): value for name, value in found.iloc[-1].to_dict().items()}
 
 
 def write_options(

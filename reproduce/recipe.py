@@ -79,9 +79,36 @@ class Schedule:
     gamma: float = 0.1
 
 
+_RANGES: dict[str, tuple[float, float]] = {
+    "epochs": (1, 10**6),
+    "extra_epochs": (0, 10**6),
+    "batch_size": (1, 10**6),
+    "evaluate_every": (1, 10**6),
+    "label_smoothing": (0.0, 0.9),
+    "data.holdout": (0.0, 0.9),
+    "optimiser.lr": (0.0, 1e3),
+    "optimiser.momentum": (0.0, 1.0),
+    "optimiser.weight_decay": (0.0, 1e3),
+    "schedule.warmup": (0, 10**6),
+    "model.image_size": (4, 4096),
+    "model.classes": (2, 10**6),
+    "model.width": (1, 10**5),
+    "model.hidden": (1, 10**6),
+    "model.heads": (1, 1024),
+    "model.depth": (1, 1024),
+    "model.patch": (1, 1024),
+    "model.attention_dropout": (0.0, 0.99),
+    "model.hidden_dropout": (0.0, 0.99),
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """Everything that fixes a run but its seed, its precision and the bytes of its data."""
+    """Everything that fixes a run but its seed, its precision and the bytes of its data.
+
+    Raises:
+        UserError: a number outside the range in which it means something, named by its key.
+    """
 
     row: str
     label: str
@@ -102,6 +129,14 @@ class Recipe:
     evaluate_every: int = 1  # epochs; the first and the last are always evaluated
     eval_mode: EvalMode = "eval"  # B1: `train` measures with dropout and batch statistics
     batch_mean_accuracy: bool = False  # B17: mean of the batches' accuracies
+
+    def __post_init__(self) -> None:
+        for key, (low, high) in _RANGES.items():
+            value: Any = self
+            for part in key.split("."):
+                value = getattr(value, part, None)
+            if value is not None and not low <= value <= high:
+                raise UserError(f"{key} cannot be {value}", f"choose a value from {low:g} to {high:g}")
 
     @property
     def total_epochs(self) -> int:
@@ -139,9 +174,24 @@ def override(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
     return recipe
 
 
+NAMES = ("row", "label", "table", "variant", "budget", "scale", "data.name")
+
+
 def keys(recipe: Recipe) -> list[str]:
-    """Return every dotted key that :func:`override` takes for this recipe."""
-    return [key for key, _ in _leaves(recipe, "")]
+    """Return every dotted key that a user may set; what names the run (row, budget ...) has options of its own."""
+    return [key for key, _ in _leaves(recipe, "") if key not in NAMES]
+
+
+def override_settings(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
+    """Return ``recipe`` with a user's ``changes``: :func:`override` for the keys that :func:`keys` lists.
+
+    Raises:
+        UserError: as :func:`override`, and for a key that names the run.
+    """
+    for key in changes:
+        if key in NAMES:
+            raise UserError(f"'{key}' is not a setting", f"it has an option of its own, or names the row: {recipe.row}")
+    return override(recipe, changes)
 
 
 def read_settings(settings: typing.Iterable[str]) -> dict[str, str]:
@@ -188,7 +238,7 @@ def _replace(node: Any, path: list[str], value: Any, key: str) -> Any:
 
 def _nearest_key(node: Any, path: list[str], key: str) -> str:
     prefix = key[: len(key) - len(".".join(path))]
-    known = [prefix + name for name, _ in _leaves(node, "")]
+    known = [prefix + name for name, _ in _leaves(node, "") if prefix + name not in NAMES]
     same_leaf = [name for name in known if name.rsplit(".", 1)[-1] == path[-1]]
     return f"did you mean '{same_leaf[0]}'?" if same_leaf else did_you_mean(key, known)
 

@@ -53,7 +53,7 @@ def find_run(name: str) -> dict[str, Any]:
         raise UserError(f"the ledger has no run called '{name}'", hint)
     if len(set(found)) > 1:
         raise UserError(f"'{name}' fits {len(set(found))} runs", f"name one: {', '.join(sorted(set(found))[:4])}")
-    return _plain(runs[runs["run_id"] == found[-1]].iloc[-1].to_dict())
+    return _plain({str(k): v for k, v in runs[runs["run_id"] == found[-1]].iloc[-1].to_dict().items()})
 
 
 def find_checkpoint(name: str) -> Path:
@@ -93,7 +93,7 @@ def repeat_command(line: dict[str, Any], facts: dict[str, Any]) -> str:
     changed = [
         f"{key}={_setting(recipe, key)}"
         for key in keys(recipe)
-        if key not in ("data.name", "model.classes", "label", "scale") and _value(recipe, key) != _value(base, key)
+        if key != "model.classes" and _value(recipe, key) != _value(base, key)
     ]
     data = _data_option(facts["command"]) if line["dataset"] != base.data.name else None
     options = write_options(

@@ -212,7 +212,8 @@ class Trainer:
 
 def make_optimiser(model: nn.Module, choice: Optimiser) -> torch.optim.SGD:
     """Return SGD; Gaussian centres and spreads are kept from weight decay unless ``decay_positions`` (B15)."""
-    exempt, decayed = [], []
+    exempt: list[nn.Parameter] = []
+    decayed: list[nn.Parameter] = []
     for name, weight in model.named_parameters():
         positional = name.rsplit(".", 1)[-1] in ("centres", "spreads")
         (exempt if positional and not choice.decay_positions else decayed).append(weight)

@@ -27,8 +27,8 @@ _PIXELS_AT_ONCE = 2**21  # on a GPU: 2,048 images of 32 pixels, 25 MB a float te
 def _one_thread() -> Iterator[None]:
     """Keep torch to one CPU thread, and back (0.2 microseconds).
 
-    A batch is ten small operations. Two threads that meet after each of them gain little on idle cores, and on busy
-    ones they wait for one another: 1,200 images a second instead of 56,000 (two cores, load 4).
+    A batch is ten small operations, and two threads that meet after each of them wait for one another where the cores
+    are busy: 1,200 images a second instead of 56,000 (two cores, load 4).
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -36,6 +36,17 @@ def _one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
+
+
+def _check(split: Split, batch_size: int, mean: Sequence[float], std: Sequence[float]) -> None:
+    if batch_size < 1:
+        raise UserError(f"a batch of {batch_size} images is none", hint="give batch_size=1 or more")
+    channels = split.images.shape[1]
+    if len(mean) != channels or len(std) != channels or min(std) <= 0:
+        raise UserError(
+            f"mean {tuple(mean)} and std {tuple(std)} do not fit {channels} channels",
+            hint=f"give {channels} numbers each, every std above 0",
+        )
 
 
 class Batches:
@@ -74,14 +85,7 @@ class Batches:
         """
         if augmentation is not None and seed is None:
             raise ValueError("augmentation needs a seed")
-        if batch_size < 1:
-            raise UserError(f"a batch of {batch_size} images is none", hint="give batch_size=1 or more")
-        channels = split.images.shape[1]
-        if len(mean) != channels or len(std) != channels or min(std) <= 0:
-            raise UserError(
-                f"mean {tuple(mean)} and std {tuple(std)} do not fit {channels} channels",
-                hint=f"give {channels} numbers each, every std above 0",
-            )
+        _check(split, batch_size, mean, std)
         self.augmentation = augmentation or Augmentation()
         augment.check(self.augmentation)
         self.device, self.seed, self.batch_size = torch.device(device), seed, batch_size

@@ -79,7 +79,7 @@ def _draw_images(labels_N: NDArray[np.int64], words: np.random.PCG64) -> NDArray
     image_N3HW = _background(uniform, x, y)
     left, top, radius = uniform(8, 23), uniform(12, 19), uniform(4.0, 6.0)
 
-    # the distractor is farther than the marker ever is, and on the side where there is room
+    # the distractor lies to the left or right, where there is room: never where a marker would be
     away = np.where(left < np.float32(15.5), np.float32(1), np.float32(-1))
     dot = _square_root((x - left - away * uniform(9, 13)) ** 2 + (y - top - uniform(-8, 8)) ** 2)
     shown = (uniform(0, 1) < np.float32(0.5)).astype(np.float32)

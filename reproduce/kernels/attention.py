@@ -61,11 +61,13 @@ def pairwise_attention(
     weight: Tensor
     place = None if position is None else position.to(phi.dtype)
     if is_exporting() or phi.shape[0] == 0 or relation == "dot":
-        weight = _weigh_pairs(phi, psi, mapping, window, place, relation, cupy)
+        with torch.autocast(phi.device.type, enabled=False):
+            weight = _weigh_pairs(phi, psi, mapping, window, place, relation, cupy)
         y = aggregation(beta, weight.to(dtype), kernel_size, stride, dilation, pad_mode, backend)
     else:
         wide = beta.to(phi.dtype)
-        y, weight = attend_pairs(phi, psi, wide, mapping, window, place, relation, cupy, return_weights)
+        with torch.autocast(phi.device.type, enabled=False):
+            y, weight = attend_pairs(phi, psi, wide, mapping, window, place, relation, cupy, return_weights)
     return (y.to(dtype), weight) if return_weights else y.to(dtype)
 
 
@@ -113,13 +115,8 @@ def patchwise_attention(
     sizes = {"concatenation": width * (taps + 1), "subtraction": width * taps, "star": taps, "clique": taps**2}
     check_mapping(mapping, sizes[relation], taps, beta)
     cupy = use_cupy(phi, backend)
-    if is_exporting() or phi.shape[0] == 0 or relation == "clique":
-        weight = reference.patchwise_weights(phi, psi, mapping, window, relation)
-    elif relation == "star":
-        z_NTL = correlate(phi, psi, window, cupy).squeeze(1)
-        weight = reference.apply_mapping(z_NTL, mapping).unflatten(1, (-1, taps))
-    else:
-        weight = weigh_patches(phi, psi, mapping, window, relation, cupy)
+    with torch.autocast(phi.device.type, enabled=False):
+        weight = _weigh_patches(phi, psi, mapping, window, relation, cupy)
     y = aggregation(beta, weight.to(beta.dtype), kernel_size, stride, dilation, pad_mode, backend)
     return (y, weight) if return_weights else y
 
@@ -137,6 +134,16 @@ def _weigh_pairs(
     return reference.apply_mapping(z_NDTL, mapping).softmax(dim=2)
 
 
+def _weigh_patches(phi: Tensor, psi: Tensor, mapping: Mapping, window: Window, relation: str, cupy: bool) -> Tensor:
+    """Weights (N, Cw, T, L); only the clique product, k^4 values a pixel, is materialised."""
+    if is_exporting() or phi.shape[0] == 0 or relation == "clique":
+        return reference.patchwise_weights(phi, psi, mapping, window, relation)
+    if relation == "star":
+        z_NTL = correlate(phi, psi, window, cupy).squeeze(1)
+        return reference.apply_mapping(z_NTL, mapping).unflatten(1, (-1, window.taps))
+    return weigh_patches(phi, psi, mapping, window, relation, cupy)
+
+
 def _check_maps(phi: Tensor, psi: Tensor, beta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     check_shape("psi", psi, tuple(phi.shape), "the shape of phi")
     wanted = (phi.shape[0], beta.shape[1] if beta.dim() == 4 else 1, *phi.shape[-2:])
@@ -144,4 +151,4 @@ def _check_maps(phi: Tensor, psi: Tensor, beta: Tensor) -> tuple[Tensor, Tensor,
     phi, psi, beta = cast_for_autocast(phi, psi, beta)
     check_alike(phi=phi, psi=psi, beta=beta)
     wide = torch.float32 if beta.dtype in (torch.float16, torch.bfloat16) else beta.dtype
-    return phi.to(wide), psi.to(wide), beta
+    return phi.to(wide).contiguous(), psi.to(wide).contiguous(), beta.contiguous()

@@ -54,16 +54,6 @@ struct Relation {
   }
 };
 
-// A row-major matrix, or its transpose, with zeros beyond its rows.
-struct Matrix {
-  const scalar_t* data;
-  int first, rows;
-  index_t row_step, depth_step;
-  __device__ sum_t operator()(int row, int k) const {
-    return first + row < rows ? data[(first + row) * row_step + k * depth_step] : sum_t(0);
-  }
-};
-
 // The gradient of h as the second BatchNorm's backward leaves it: gain * g + slope * h + offset, per row.
 struct Gradient {
   const scalar_t *g, *hidden, *gain, *slope, *offset;
@@ -179,17 +169,6 @@ pair_unweigh(const scalar_t* __restrict__ beta, const scalar_t* __restrict__ gra
   }
 }
 
-struct Plain {
-  const scalar_t* data;
-  index_t base, step;
-  int first, rows, x;
-  bool inside;
-  __device__ void place(int column, bool exists) { x = column; inside = exists; }
-  __device__ sum_t at(int row) const {
-    return inside && first + row < rows ? data[base + (first + row) * step + x] : sum_t(0);
-  }
-};
-
 struct Activated {
   const scalar_t *data, *scale, *shift;
   index_t base, step;
@@ -299,7 +278,7 @@ pair_weight1(const scalar_t* __restrict__ g, const scalar_t* __restrict__ hidden
 }
 
 // Gradient of a at the centres (N, D, L), and (FORM 1) the plain sum over taps that c needs.
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, 1)
 pair_to_centre(const scalar_t* __restrict__ g, const scalar_t* __restrict__ hidden, const scalar_t* __restrict__ gain,
                const scalar_t* __restrict__ slope, const scalar_t* __restrict__ offset, const scalar_t* __restrict__ a,
                const scalar_t* __restrict__ b, const scalar_t* __restrict__ c, const scalar_t* __restrict__ weight,
@@ -349,7 +328,7 @@ pair_to_centre(const scalar_t* __restrict__ g, const scalar_t* __restrict__ hidd
 }
 
 // Gradient of b on the padded grid (N, D, H + 2p, W + 2p): every padded pixel gathers from the outputs that read it.
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, 1)
 pair_to_neighbour(const scalar_t* __restrict__ g, const scalar_t* __restrict__ hidden,
                   const scalar_t* __restrict__ gain, const scalar_t* __restrict__ slope,
                   const scalar_t* __restrict__ offset, const scalar_t* __restrict__ a, const scalar_t* __restrict__ b,

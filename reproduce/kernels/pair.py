@@ -58,8 +58,8 @@ def attend(
     sums = _project(pair, shifts, form, hidden) / max(1, batch * window.taps * y.shape[2] * y.shape[3])
     mean, var = sums[0].to(y.dtype), (sums[1] - sums[0].square()).clamp_min(0).to(y.dtype)
     for part in shifts.steps(batch, rows * window.taps * shifts.run, y.element_size()):
-        piece = alpha[part] if keep else None
-        _weigh(_cut(pair, part), shifts, hidden[part], fold(pair, mean, var, eps), piece, y[part])
+        weight = alpha[part] if keep else None
+        _weigh(_cut(pair, part), shifts, hidden[part], fold(pair, mean, var, eps), weight, y[part])
     return y, alpha, hidden if keep else y.new_empty(0), mean, var
 
 
@@ -137,10 +137,10 @@ def _project(pair: Pair, shifts: Shifts, form: str, hidden: Tensor) -> Tensor:
         if form == "hidden":
             torch.add(u, place[:, cut], out=out)
         elif len(u) == 1:
-            torch.addmm(place[:, cut].flatten(1), pair.weight1, u.relu_()[0].flatten(1), out=out[0].flatten(1))
+            torch.addmm(place[:, cut].flatten(1), pair.weight1, u.relu_()[0].flatten(1), out=out[0].view(rows, -1))
         else:
             weight1, still = pair.weight1.expand(len(u), -1, -1), place.flatten(1).expand(len(u), -1, -1)
-            torch.baddbmm(still, weight1, u.relu_().flatten(2), out=out.flatten(2))
+            torch.baddbmm(still, weight1, u.relu_().flatten(2), out=out.view(len(u), rows, -1))
         out[..., shifts.out_width :].zero_()
         flat = out.flatten(2)
         total[0] += flat.sum(2).sum(0, dtype=torch.float64)
@@ -215,7 +215,7 @@ def _unweigh(
             logits[..., shifts.out_width :].zero_()
         flat, active = logits.flatten(2), activate(hidden[part], scale, shift)
         grad_weight2 += torch.matmul(flat, active.mT).sum(0)
-        back = grad_u[part].flatten(2)
+        back = grad_u[part].view(*grad_u[part].shape[:2], -1)
         close_relu(multiply(pair.weight2.T, flat), active, back)
         total[0] += back.sum(2).sum(0, dtype=torch.float64)
         total[1] += torch.linalg.vecdot(back, hidden[part].flatten(2)).sum(0, dtype=torch.float64)

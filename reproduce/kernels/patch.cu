@@ -45,26 +45,6 @@ struct Patch {
   }
 };
 
-struct Matrix {
-  const scalar_t* data;
-  int first, rows;
-  index_t row_step, depth_step;
-  __device__ sum_t operator()(int row, int k) const {
-    return first + row < rows ? data[(first + row) * row_step + k * depth_step] : sum_t(0);
-  }
-};
-
-struct Plain {
-  const scalar_t* data;
-  index_t base, step;
-  int first, rows, x;
-  bool inside;
-  __device__ void place(int column, bool exists) { x = column; inside = exists; }
-  __device__ sum_t at(int row) const {
-    return inside && first + row < rows ? data[base + (first + row) * step + x] : sum_t(0);
-  }
-};
-
 // h (N, M, L) = weight (M, depth * TAPS) relu(s v + b).
 extern "C" __global__ void __launch_bounds__(THREADS)
 patch_project(const scalar_t* __restrict__ psi, const scalar_t* __restrict__ phi, const scalar_t* __restrict__ scale,
@@ -112,7 +92,7 @@ patch_weight(const scalar_t* __restrict__ g, const scalar_t* __restrict__ psi, c
 }
 
 // Part of the gradients of scale and shift (blocks, depth * TAPS): one block sums ``samples`` samples.
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, 1)
 patch_rows(const scalar_t* __restrict__ g, const scalar_t* __restrict__ psi, const scalar_t* __restrict__ phi,
            const scalar_t* __restrict__ scale, const scalar_t* __restrict__ shift, const scalar_t* __restrict__ weight,
            scalar_t* __restrict__ grad_scale, scalar_t* __restrict__ grad_shift,
@@ -156,7 +136,7 @@ patch_rows(const scalar_t* __restrict__ g, const scalar_t* __restrict__ psi, con
 }
 
 // Gradient of psi on the padded grid (N, depth, H + 2p, W + 2p), or with CENTRE and ``to_phi`` of phi at the centres.
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, 1)
 patch_to_map(const scalar_t* __restrict__ g, const scalar_t* __restrict__ psi, const scalar_t* __restrict__ phi,
              const scalar_t* __restrict__ scale, const scalar_t* __restrict__ shift,
              const scalar_t* __restrict__ weight, scalar_t* __restrict__ grad, int to_phi,

@@ -72,6 +72,28 @@ __device__ __forceinline__ void outer(sum_t (&total)[MINE][4], Left& left, Right
   }
 }
 
+// A row-major matrix, or its transpose, with zeros beyond its rows.
+struct Matrix {
+  const scalar_t* data;
+  int first, rows;
+  index_t row_step, depth_step;
+  __device__ sum_t operator()(int row, int k) const {
+    return first + row < rows ? data[(first + row) * row_step + k * depth_step] : sum_t(0);
+  }
+};
+
+// Columns x of a stored (rows, X) matrix, as they are.
+struct Plain {
+  const scalar_t* data;
+  index_t base, step;
+  int first, rows, x;
+  bool inside;
+  __device__ void place(int column, bool exists) { x = column; inside = exists; }
+  __device__ sum_t at(int row) const {
+    return inside && first + row < rows ? data[base + (first + row) * step + x] : sum_t(0);
+  }
+};
+
 // Sum of one value a thread and row over the 16 threads of that row, in order; valid in the threads with tx = 0.
 __device__ __forceinline__ sum_t sum_row(sum_t value, sum_t* pool) {
   pool[threadIdx.x] = value;

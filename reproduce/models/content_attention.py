@@ -28,6 +28,9 @@ def transpose_tokens(x_BND: Tensor, side: int) -> Tensor:
 class RelativeTables(nn.Module):
     """Row and column tables (T, D/2); a query's halves are scored against them ([Re] section 3.2.2)."""
 
+    shift_nn: Tensor
+    place_PN: Tensor
+
     def __init__(self, width: int, side: int) -> None:
         super().__init__()
         self.row_table = nn.Embedding(2 * side - 1, width // 2)

@@ -5,6 +5,7 @@ The naive path forms one map an image and contracts it with einsum, as the formu
 the maps once a call and applies them in separable form (S1) or as one matrix for the whole batch (S2).
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -60,7 +61,8 @@ class PositionAttention(nn.Module):
         exact = self.positions.separable and not (self.training and self.dropout > 0)
         separable = exact and self.path == "fast"
         name = "factors" if separable else "map"
-        return self._kept.get(name, self.positions.parameters(), self._build_factors if separable else self._build_map)
+        build: Callable[[], SeparableMap | Tensor] = self._build_factors if separable else self._build_map
+        return self._kept.get(name, self.positions.parameters(), build)
 
     def _build_factors(self) -> SeparableMap:
         row_Hnn, column_Hnn = self.positions.axis_scores(self.side)

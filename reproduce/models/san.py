@@ -24,6 +24,9 @@ class PassNorm(nn.BatchNorm2d):
     one average over them serves none. ``select`` says which pass is next.
     """
 
+    pass_mean: Tensor
+    pass_var: Tensor
+
     def __init__(self, channels: int, passes: int) -> None:
         super().__init__(channels)
         self.register_buffer("pass_mean", torch.zeros(passes, channels))
@@ -177,7 +180,8 @@ class SanNetwork(nn.Module):
                 x = F.max_pool2d(x, 2)
             x = self.transitions[s](x)
             stage = self.stages[0 if spec.hierarchical else s]
-            for b, block in enumerate(stage):  # type: ignore[arg-type]
+            for b, block in enumerate(stage.children()):
+                assert isinstance(block, Bottleneck)
                 holder = 0 if spec.reuse_first_key else b
                 block.select(s if spec.hierarchical else 0)
                 x, key, weights = block(x, keys.get(holder), maps is not None)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from reproduce.errors import UserError, did_you_mean
-from reproduce.recipe import BUDGETS, VARIANTS, Recipe, override
+from reproduce.recipe import BUDGETS, VARIANTS, Recipe, override, override_settings
 from reproduce.recipes import accuracy, heads, hierarchical, hyperparameters
 from reproduce.recipes.entry import Entry, PaperTable, scale_schedule
 
@@ -31,14 +31,14 @@ def resolve(
     if variant not in entry.variant_names():
         has = ", ".join(entry.variant_names())
         raise UserError(f"row '{row}' has no variant '{variant}'", f"it has: {has}")
-    recipe = override(replace(entry.recipe, variant=variant), entry.variants.get(variant, {}))
+    recipe = override(override(entry.recipe, {"variant": variant}), entry.variants.get(variant, {}))
     if budget == "short":
         recipe = replace(scale_schedule(recipe, entry.short_epochs), budget="short")
     elif budget == "smoke":
         recipe = override(replace(recipe, budget="smoke", scale="mini"), entry.smoke)
     if not changes:
         return recipe
-    changed = override(recipe, changes)
+    changed = override_settings(recipe, changes)
     return replace(changed, scale="custom") if changed.model != recipe.model else changed
 
 

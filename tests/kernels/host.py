@@ -14,7 +14,7 @@ from reproduce.kernels import load
 
 COMPILER = shutil.which("g++")
 HERE = Path(__file__).parent
-KERNEL = re.compile(r'extern "C" __global__ void __launch_bounds__\(THREADS\)\s*(\w+)\((.*?)\)\s*\{', re.DOTALL)
+KERNEL = re.compile(r'extern "C" __global__ void __launch_bounds__\(THREADS(?:, 1)?\)\s*(\w+)\((.*?)\)\s*\{', re.DOTALL)
 
 
 def trampoline(name, parameters):
@@ -49,7 +49,8 @@ def library(source, macros):
     command = [
         COMPILER, "-std=c++17", "-O1", "-ffp-contract=off", "-fsanitize=undefined", "-fno-sanitize-recover=undefined",
         "-static-libubsan", "-Wall", "-Wextra", "-Werror", "-Wno-unused-function", "-Wno-unknown-pragmas",
-        "-Wno-clobbered", "-shared", "-fPIC", *load.define(macros), "-o", str(stem.with_suffix(".so")), str(stem.with_suffix(".cpp")),
+        "-Wno-clobbered", "-shared", "-fPIC", *load.define(macros),
+        "-o", str(stem.with_suffix(".so")), str(stem.with_suffix(".cpp")),
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -17,7 +17,7 @@ static Dim blockIdx, threadIdx, gridDim, blockDim;
 #define __device__
 #define __forceinline__ inline
 #define __shared__ static
-#define __launch_bounds__(n)
+#define __launch_bounds__(...)
 #ifndef __restrict__
 #define __restrict__ __restrict
 #endif

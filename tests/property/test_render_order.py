@@ -53,7 +53,7 @@ def written(drawn) -> pd.DataFrame:
         return frame(runs, Path(folder))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(drawn=RUNS, seed=st.integers(0, 99))
 def test_the_order_of_the_ledger_does_not_matter(drawn, seed):
     runs = written(drawn)
@@ -64,7 +64,7 @@ def test_the_order_of_the_ledger_does_not_matter(drawn, seed):
     assert render(built[0], "text") == render(built[1], "text")
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(drawn=RUNS)
 def test_what_was_not_run_is_never_filled_in(drawn):
     document = json.loads(render(table.build("3", PLAN, written(drawn), EMPTY, structure={}), "json"))

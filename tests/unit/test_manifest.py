@@ -145,6 +145,15 @@ def test_missing_folder_and_folder_that_cannot_be_written(collected, tmp_path):
         manifest.write(collected, tmp_path / "file" / "run")
 
 
+def test_a_second_write_takes_the_place_in_one_step(collected, tmp_path):
+    path = manifest.write(collected, tmp_path)
+    os.link(path, tmp_path / "reader")  # stands for a reader that has the old file open
+    before = path.read_bytes()
+    manifest.write({**collected, "seed": 4}, tmp_path)
+    assert (tmp_path / "reader").read_bytes() == before
+    assert manifest.read(tmp_path)["seed"] == 4
+
+
 def test_a_full_disk_keeps_the_old_manifest(collected, tmp_path, monkeypatch):
     manifest.write(collected, tmp_path)
 

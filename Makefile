@@ -1,0 +1,40 @@
+# Two commands on a fresh machine: `make demo` reproduces a table, `make test` checks everything.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test test-slow lint types check golden clean
+
+demo: $(VENV)/installed
+	$(BIN)/attnrepro table hierarchical
+
+test: $(VENV)/developed lint types
+	$(BIN)/python -m pytest -m "not slow and not gpu and not network"
+
+test-slow: $(VENV)/developed
+	$(BIN)/python -m pytest -m "slow and not gpu and not network"
+
+lint: $(VENV)/developed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/developed
+	$(BIN)/mypy
+
+check: test test-slow
+
+golden: $(VENV)/developed
+	ATTNREPRO_REGEN=1 $(BIN)/python -m pytest -q tests/unit/test_tables_golden.py
+
+$(VENV)/installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(VENV)/developed: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

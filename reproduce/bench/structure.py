@@ -1,0 +1,28 @@
+"""Suite ``structure``: exact parameters and multiply-accumulates of every paper-scale row and variant.
+
+    attnrepro bench --cpu --suite structure --out paper_tables/measured/structure.csv
+
+Nothing is timed. The tables read the committed file; a test compares it with the models.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from reproduce.models import build, count_macs, count_parameters, use_path
+from reproduce.recipes import ENTRIES, find_entry, resolve
+
+
+def measure(kind: str, rows: Sequence[str] | None, repetitions: int) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return a case a row and variant; ``kind`` and ``repetitions`` change nothing: counts are exact."""
+    del kind, repetitions
+    cases = []
+    for row in rows or ENTRIES:
+        for variant in find_entry(row).variant_names():
+            architecture = resolve(row, variant=variant).model
+            model = build(architecture)
+            size = architecture.image_size
+            case = {"row": row, "variant": variant, "params": count_parameters(model)}
+            case["macs_fast"] = count_macs(model, size)
+            case["macs_naive"] = count_macs(use_path(model, "naive"), size)
+            cases.append(case)
+    return cases, ["MACs: multiply-accumulates of one image's inference, as executed"]

@@ -70,6 +70,7 @@ Device = Annotated[str, typer.Option(help="auto | cpu | cuda | cuda:1.")]
 Precision = Annotated[str, typer.Option(help="fp32 | bf16.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, all else on stderr.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Start long runs without asking.")]
+Jobs = Annotated[int | None, typer.Option(min=1, help="Runs at once.", show_default="cores, for mini models on a CPU")]
 Minutes = Annotated[float | None, typer.Option("--max-minutes", help="Stop after the epoch that passes so many.")]
 
 
@@ -113,6 +114,7 @@ def train(
     device: Device = "auto",
     precision: Precision = "fp32",
     resume: Annotated[str, typer.Option(help="auto (go on from a checkpoint) | never.")] = "auto",
+    jobs: Jobs = None,
     max_minutes: Minutes = None,
     yes: Yes = False,
     as_json: Json = False,
@@ -138,7 +140,9 @@ def train(
         from reproduce.launch import Session, choose_device, finish_all
 
         session = Session(choose_device(device), resume=resume == "auto", max_minutes=max_minutes)
-        for run, line in zip(missing, finish_all(session, missing, command_line(), agree=ask(yes)), strict=True):
+        for run, line in zip(
+            missing, finish_all(session, missing, command_line(), agree=ask(yes), jobs=jobs), strict=True
+        ):
             rows[run.run_id] = line
     if as_json:
         show({"runs": [line or {"run_id": run_id, "status": "unfinished"} for run_id, line in rows.items()]})
@@ -192,6 +196,7 @@ def table(
     no_run: Annotated[bool, typer.Option("--no-run", help="Render what the ledger has; train nothing.")] = False,
     form: Annotated[str, typer.Option("--format", help="text | md | latex | html | csv | json.")] = "text",
     out: Annotated[Path | None, typer.Option(help="Write to a file.", show_default="stdout")] = None,
+    jobs: Jobs = None,
     max_minutes: Minutes = None,
     yes: Yes = False,
     as_json: Json = False,
@@ -207,7 +212,7 @@ def table(
     paper = find_table(name)
     if paper.train:
         choices = Choices(budget, variant, seeds, data, tuple(settings or ()), precision)
-        built = _fill_table(paper, choices, None if no_run else (device, max_minutes, yes))
+        built = _fill_table(paper, choices, None if no_run else Running(device, jobs, max_minutes, yes))
     else:
         from paper_tables.hyperparameters import build as list_settings
         from reproduce.recipe import read_settings
@@ -239,7 +244,17 @@ class Choices:
     precision: str
 
 
-def _fill_table(paper: Any, asked: Choices, running: tuple[str, float | None, bool] | None) -> Any:
+@dataclass(frozen=True)
+class Running:
+    """How a table's missing runs are done."""
+
+    device: str
+    jobs: int | None
+    max_minutes: float | None
+    yes: bool
+
+
+def _fill_table(paper: Any, asked: Choices, running: Running | None) -> Any:
     """Train what the table lacks (not at all where ``running`` is None) and build it."""
     from paper_tables.table import build, committed_runs
     from reproduce import ledger
@@ -260,9 +275,8 @@ def _fill_table(paper: Any, asked: Choices, running: tuple[str, float | None, bo
         if missing:
             from reproduce.launch import Session, choose_device, finish_all
 
-            device, max_minutes, yes = running
-            session = Session(choose_device(device), max_minutes=max_minutes)
-            finish_all(session, missing, command_line(), agree=ask(yes))
+            session = Session(choose_device(running.device), max_minutes=running.max_minutes)
+            finish_all(session, missing, command_line(), agree=ask(running.yes), jobs=running.jobs)
             done = ledger.read()
     return build(
         paper.name,

@@ -15,6 +15,9 @@ class UserError(Exception):
         self.message = message
         self.hint = hint
 
+    def __reduce__(self) -> tuple[type["UserError"], tuple[str, str]]:
+        return UserError, (self.message, self.hint)  # both parts survive the way out of a worker process
+
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return a hint that names the nearest of ``known``, or lists them where none is near."""

@@ -4,6 +4,7 @@ session = Session(device=choose_device("auto"))
 row = session.finish(run, command="attnrepro train vit")
 """
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -44,12 +45,11 @@ def choose_device(name: str) -> torch.device:
 
 @dataclass
 class Session:
-    """How runs are done: where, whether they go on from a checkpoint, when they stop, whether a bar is shown."""
+    """How runs are done: where, whether they go on from a checkpoint, when they stop."""
 
     device: torch.device
     resume: bool = True
     max_minutes: float | None = None
-    quiet: bool = False
 
     def estimate_seconds(self, run: Run) -> float:
         """Return a rough time for ``run``: its multiply-accumulates at half of the product rate measured just now.
@@ -62,10 +62,13 @@ class Session:
         flops = 2.0 * macs * 3.0 * images * recipe.total_epochs
         return flops / (0.5 * measure_rate(self.device, run.precision))
 
-    def finish(self, run: Run, command: str) -> dict[str, Any] | None:
+    def finish(
+        self, run: Run, command: str, on_event: "Callable[[Event], None] | None" = None
+    ) -> dict[str, Any] | None:
         """Train ``run`` to the end, measure what it costs, append its row to the ledger and return the row.
 
-        Returns None where ``max_minutes`` ended it first; the same command goes on from there.
+        ``on_event`` is told of every epoch; without it a bar or lines are shown here. Returns None where
+        ``max_minutes`` ended it first; the same command goes on from there.
 
         Raises:
             UserError: the training loss is no longer finite (the row says ``diverged``), or files cannot be written.
@@ -73,19 +76,20 @@ class Session:
         dataset = load(run.source, run.recipe.data)
         record = self._open_record(run, command)
         reset_peak_memory(self.device)
-        with _bar(run, self.quiet) as bar:
+        with _watch(run) as (tell, step), _threads(run, self.device):
+            tell = on_event or tell
             model, progress = train(
                 run,
                 dataset,
                 device=self.device,
                 resume=self.resume,
                 max_minutes=self.max_minutes,
-                on_epoch=bar.end_epoch,
-                on_step=bar.end_step,
+                on_epoch=lambda progress, _: tell(_event(run, progress)),
+                on_step=None if on_event else step,
             )
-        if progress.epoch < run.recipe.total_epochs and not progress.diverged:
-            return None
-        row = self._measure(run, model, progress) | record
+            if progress.epoch < run.recipe.total_epochs and not progress.diverged:
+                return None
+            row = self._measure(run, model, progress) | record
         ledger.append(row)
         if progress.diverged:
             raise UserError(
@@ -171,62 +175,94 @@ def _count_images(source: Source) -> int:
     return known.get(source.name, 50_000)
 
 
-class _Bar:
-    """A tqdm bar over the steps of a run, or one line an epoch where the output is not a terminal."""
+@dataclass(frozen=True)
+class Event:
+    """A run has ended an epoch."""
 
-    def __init__(self, run: Run, bar: "tqdm[Any] | None", quiet: bool) -> None:
-        self.name = f"{run.recipe.row} seed {run.seed}"
-        self.epochs = run.recipe.total_epochs
-        self.bar, self.quiet = bar, quiet
+    name: str
+    epoch: int
+    epochs: int
+    brought: str
 
-    def end_step(self, epoch: int, step: int, steps: int) -> None:
-        """Show one more step."""
-        if self.bar is None:
-            return
-        self.bar.total = steps * self.epochs
-        self.bar.n = (epoch - 1) * steps + step
-        self.bar.update(0)
+    def line(self) -> str:
+        """Return the event as a line of text."""
+        return f"{self.name}: epoch {self.epoch}/{self.epochs}, {self.brought}"
 
-    def end_epoch(self, progress: Progress, epochs: int) -> None:
-        """Show what the epoch brought."""
-        line = progress.history[-1]
-        top1 = line.get("test_top1")
-        brought = f"loss {line['train_loss']:.3f}" + ("" if top1 is None else f", test top-1 {top1:.3f}")
-        if self.bar is not None:
-            self.bar.set_postfix_str(brought)
-        elif not self.quiet:
-            print(f"{self.name}: epoch {progress.epoch}/{epochs}, {brought}", file=sys.stderr, flush=True)
+
+def _event(run: Run, progress: Progress) -> Event:
+    last = progress.history[-1]
+    top1 = last.get("test_top1")
+    brought = f"loss {last['train_loss']:.3f}" + ("" if top1 is None else f", test top-1 {top1:.3f}")
+    return Event(f"{run.recipe.row} seed {run.seed}", progress.epoch, run.recipe.total_epochs, brought)
 
 
 @contextmanager
-def _bar(run: Run, quiet: bool) -> Iterator[_Bar]:
-    if quiet or not sys.stderr.isatty():
-        yield _Bar(run, None, quiet)
+def _watch(run: Run) -> Iterator[tuple[Callable[[Event], None], Callable[[int, int, int], None]]]:
+    """Yield what to do at the end of an epoch and of a step: move a tqdm bar, or print a line an epoch."""
+    if not sys.stderr.isatty():
+        yield lambda event: print(event.line(), file=sys.stderr, flush=True), lambda *_: None
         return
     name = f"{run.recipe.row} seed {run.seed}"
     with tqdm(desc=name, unit="step", dynamic_ncols=True, leave=False, mininterval=0.2) as bar:
-        yield _Bar(run, bar, quiet)
+
+        def step(epoch: int, step: int, steps: int) -> None:
+            bar.total = steps * run.recipe.total_epochs
+            bar.n = (epoch - 1) * steps + step
+            bar.update(0)
+
+        yield lambda event: bar.set_postfix_str(event.brought), step
 
 
 ASK_SECONDS = 600.0
 
 
 def finish_all(
-    session: Session, runs: list[Run], command: str, *, agree: Callable[[str], bool]
+    session: Session, runs: list[Run], command: str, *, agree: Callable[[str], bool], jobs: int | None = None
 ) -> list[dict[str, Any] | None]:
-    """Do ``runs`` one after the other and return their rows; asks first where they may take over ten minutes.
+    """Do ``runs`` and return their rows; asks first where they may take over ten minutes.
+
+    Mini models on a CPU go side by side, one thread each, as many as there are cores (or ``jobs``); everything
+    else goes one after the other with the whole device.
 
     Raises:
-        UserError: the question was answered with no.
+        UserError: the question was answered with no, or what a run raised.
     """
-    if runs:
-        seconds = sum(session.estimate_seconds(run) for run in runs)
-        if seconds > ASK_SECONDS and not agree(describe_duration(seconds)):
-            raise UserError(
-                f"{len(runs)} runs of about {describe_duration(seconds)} were not started",
-                "add --yes to start them, or --budget smoke for a quick look",
-            )
+    side_by_side = all(uses_one_thread(run, session.device) for run in runs)
+    workers = min(len(runs), jobs or (_cores() if side_by_side else 1))
+    seconds = sum(session.estimate_seconds(run) for run in runs) / max(1, workers)
+    if seconds > ASK_SECONDS and not agree(describe_duration(seconds)):
+        raise UserError(
+            f"{len(runs)} runs of about {describe_duration(seconds)} were not started",
+            "add --yes to start them, or --budget smoke for a quick look",
+        )
+    if workers > 1:
+        from reproduce.workers import finish_in_parallel
+
+        return finish_in_parallel(session, runs, command, workers)
     return [session.finish(run, command) for run in runs]
+
+
+def uses_one_thread(run: Run, device: torch.device) -> bool:
+    """Return whether ``run`` is done with one thread: mini models on a CPU, whose products are too small to share.
+
+    On two cores a second thread made a smoke epoch no faster, and three times slower beside another process.
+    """
+    return device.type == "cpu" and run.recipe.scale == "mini"
+
+
+@contextmanager
+def _threads(run: Run, device: torch.device) -> Iterator[None]:
+    before = torch.get_num_threads()
+    if uses_one_thread(run, device):
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def describe_duration(seconds: float) -> str:

@@ -9,7 +9,7 @@ from .choice import cast_for_autocast, is_exporting, use_cupy
 from .folding import attend_pairs, correlate, weigh_patches
 from .local import aggregation
 from .mapping import Mapping
-from .window import Window
+from .window import PAD_MODES, Window
 
 
 def pairwise_attention(
@@ -57,18 +57,9 @@ def pairwise_attention(
         check_shape("position", position, (1, 2, *phi.shape[-2:]), "two coordinates on phi's grid")
     inputs = {"concatenation": 2 * phi.shape[1], "dot": 1}.get(relation, phi.shape[1])
     check_mapping(mapping, inputs + (0 if position is None else 2), 1, beta)
-    cupy, dtype = use_cupy(phi, backend), beta.dtype
-    weight: Tensor
-    place = None if position is None else position.to(phi.dtype)
-    if is_exporting() or phi.shape[0] == 0 or relation == "dot":
-        with torch.autocast(phi.device.type, enabled=False):
-            weight = _weigh_pairs(phi, psi, mapping, window, place, relation, cupy)
-        y = aggregation(beta, weight.to(dtype), kernel_size, stride, dilation, pad_mode, backend)
-    else:
-        wide = beta.to(phi.dtype)
-        with torch.autocast(phi.device.type, enabled=False):
-            y, weight = attend_pairs(phi, psi, wide, mapping, window, place, relation, cupy, return_weights)
-    return (y.to(dtype), weight) if return_weights else y.to(dtype)
+    cupy = use_cupy(phi, backend)
+    y, weight = _attend_pairs(phi, psi, beta, mapping, window, position, relation, cupy, return_weights)
+    return (y, weight) if return_weights else y
 
 
 def patchwise_attention(
@@ -119,6 +110,22 @@ def patchwise_attention(
         weight = _weigh_patches(phi, psi, mapping, window, relation, cupy)
     y = aggregation(beta, weight.to(beta.dtype), kernel_size, stride, dilation, pad_mode, backend)
     return (y, weight) if return_weights else y
+
+
+def _attend_pairs(
+    phi: Tensor, psi: Tensor, beta: Tensor, mapping: Mapping, window: Window, position: Tensor | None,
+    relation: str, cupy: bool, want_weights: bool,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    place = None if position is None else position.to(phi.dtype)
+    with torch.autocast(phi.device.type, enabled=False):
+        if is_exporting() or phi.shape[0] == 0 or relation == "dot":
+            weight = _weigh_pairs(phi, psi, mapping, window, place, relation, cupy)
+            options = window.kernel, window.stride, window.dilation, PAD_MODES[not window.reflect]
+            y = aggregation(beta, weight.to(beta.dtype), *options, "cupy" if cupy else "torch")
+        else:
+            wide = beta.to(phi.dtype)
+            y, weight = attend_pairs(phi, psi, wide, mapping, window, place, relation, cupy, want_weights)
+    return y.to(beta.dtype), weight
 
 
 def _weigh_pairs(

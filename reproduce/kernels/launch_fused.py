@@ -14,6 +14,7 @@ from .window import Window, fold_border
 
 COLUMNS = 64  # columns of a matrix tile, as in tile.cuh
 CHUNK = 4096  # columns that one block sums for a weight gradient
+WEIGHTS, SHARE = 8, 8  # weight channels of a block and channels of each, as in infer.cu
 SPLITS = 128  # blocks that share the batch in the patchwise weight gradient
 
 
@@ -38,6 +39,9 @@ def attend(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Return (y, alpha, h, mean, var) as `pair.attend` does, pitch Wo."""
     rows, columns = window.out_size(*pair.a.shape[-2:])
+    if not keep and mean2 is not None and var2 is not None and fits_one_kernel(pair, form):
+        y = _infer(pair, _fold(pair, mean2, var2, eps), window, form)
+        return y, y.new_empty(0), y.new_empty(0), mean2.clone(), var2.clone()
     hidden, mean, var = _project(pair, window, form)
     if mean2 is not None and var2 is not None:
         mean, var = mean2.clone(), var2.clone()
@@ -56,6 +60,29 @@ def attend(
     return y, alpha.unflatten(3, (rows, columns)), hidden.unflatten(3, (rows, columns)), mean, var
 
 
+def fits_one_kernel(pair: Pair, form: str) -> bool:
+    """Return whether infer.cu is the better way: h fits a tile and is computed at most twice."""
+    shared = len(pair.weight2)
+    repeats = cdiv(shared, WEIGHTS) * cdiv(pair.beta.shape[1] // shared, SHARE)
+    return form != "hidden" and len(pair.weight1) <= 64 and repeats <= 2
+
+
+def _infer(pair: Pair, affine: tuple[Tensor, Tensor], window: Window, form: str) -> Tensor:
+    """Return y (N, C, Ho, Wo) from one kernel; nothing wide is stored."""
+    (batch, channels, height, width), (rows, columns) = pair.beta.shape, window.out_size(*pair.beta.shape[-2:])
+    (outs, depth), shared = pair.weight1.shape, len(pair.weight2)
+    own = ("FORM", int(form == "product")), ("ROWS", 16 if outs <= 16 else 64)
+    y = pair.beta.new_empty(batch, channels, rows, columns)
+    grid = batch * cdiv(rows * columns, COLUMNS), cdiv(shared, WEIGHTS), cdiv(channels // shared, SHARE)
+    tensors = (pair.a, pair.b, pair.c, pair.weight1, pair.place, *affine, pair.weight2, pair.beta)
+    load.run(
+        "infer", "pair_infer", (*launch.local_macros(y, window), *own), grid,
+        *(None if tensor is None else tensor.contiguous() for tensor in tensors), y,
+        depth, outs, shared, channels, height, width, rows, columns,
+    )  # fmt: skip
+    return y
+
+
 def _fold(pair: Pair, mean: Tensor, var: Tensor, eps: float) -> tuple[Tensor, Tensor]:
     scale = pair.scale2 * torch.rsqrt(var + eps)
     return scale, pair.shift2 - mean * scale
@@ -71,7 +98,7 @@ def _project(pair: Pair, window: Window, form: str) -> tuple[Tensor, Tensor, Ten
         return hidden, mean, var
     (batch, depth, height, width), outs = pair.a.shape, pair.weight1.shape[0]
     rows, columns = window.out_size(height, width)
-    size = window.taps * rows * columns
+    size = load.check_size(window.taps * rows * columns)
     macros = fused_macros(pair.a, window, outs, FORM=int(form == "product"))
     tiles, place = cdiv(size, COLUMNS), None if pair.place is None else pair.place.contiguous()
     hidden = pair.a.new_empty(batch, outs, window.taps, rows * columns)

@@ -12,7 +12,6 @@ from torch import Tensor
 FOLDER = Path(__file__).parent
 THREADS = 256
 SCALARS = {torch.float16: 0, torch.bfloat16: 1, torch.float32: 2, torch.float64: 3}
-OPTIONS = ("--std=c++17", "--fmad=true")
 
 Macros = tuple[tuple[str, int], ...]
 
@@ -35,7 +34,7 @@ def get_module(name: str, macros: Macros, device: int) -> Any:
     import cupy
 
     with cupy.cuda.Device(device):
-        return cupy.RawModule(code=read_source(name), options=(*OPTIONS, *define(macros)), backend="nvrtc")
+        return cupy.RawModule(code=read_source(name), options=define(macros), backend="nvrtc")
 
 
 def run(source: str, kernel: str, macros: Macros, grid: tuple[int, int, int], *arguments: Tensor | int | None) -> None:
@@ -69,6 +68,15 @@ def pack(argument: Tensor | int | None) -> Any:
         return np.uintp(0)
     if isinstance(argument, Tensor):
         return np.uintp(argument.data_ptr())
-    if not 0 <= argument < 2**31:
-        raise ValueError(f"shape: kernels take sizes below {2**31} a sample, got {argument}")
-    return np.int32(argument)
+    return np.int32(check_size(argument))
+
+
+def check_size(size: int) -> int:
+    """Return ``size``, a count within one sample, which kernels keep in 31 bits (offsets between samples have 63).
+
+    Raises:
+        ValueError: for a count of 2^31 or more.
+    """
+    if not 0 <= size < 2**31:
+        raise ValueError(f"shape: kernels take fewer than {2**31} values a sample and channel, got {size}")
+    return size

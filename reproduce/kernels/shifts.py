@@ -160,18 +160,18 @@ def aggregate(x_NCHW: Tensor, weight_NQTL: Tensor, window: Window) -> Tensor:
 
 def aggregate_planes(shifts: Shifts, planes: Tensor, weight_NQTY: Tensor) -> Tensor:
     """Return (n, C/Cw, Cw, Ho, pitch) from the planes of x and weights (n, Cw, T, Ho, pitch)."""
-    shared = weight_NQTY.shape[1]
-    total = weight_NQTY.new_zeros(planes.shape[1], planes.shape[2] // shared, shared, shifts.out_height, shifts.pitch)
-    for tap in range(shifts.window.taps):
-        total.addcmul_(shifts.view(planes, tap).unflatten(1, (-1, shared)), weight_NQTY[:, None, :, tap])
+    weight, split = weight_NQTY.unsqueeze(1), (-1, weight_NQTY.shape[1])
+    total = shifts.view(planes, 0).unflatten(1, split) * weight[:, :, :, 0]
+    for tap in range(1, shifts.window.taps):
+        total.addcmul_(shifts.view(planes, tap).unflatten(1, split), weight[:, :, :, tap])
     return total
 
 
 def spread_gradient(shifts: Shifts, g_NSQY: Tensor, weight_NQTY: Tensor) -> Tensor:
     """Return (n, C, H, W), the gradient of x, from g (n, C/Cw, Cw, Ho, pitch) with zero rubbish."""
-    planes = shifts.empty_planes(g_NSQY.flatten(1, 2))
+    planes, weight = shifts.empty_planes(g_NSQY.flatten(1, 2)), weight_NQTY.unsqueeze(1)
     for tap in range(shifts.window.taps):
-        shifts.view(planes, tap).unflatten(1, g_NSQY.shape[1:3]).addcmul_(g_NSQY, weight_NQTY[:, None, :, tap])
+        shifts.view(planes, tap).unflatten(1, g_NSQY.shape[1:3]).addcmul_(g_NSQY, weight[:, :, :, tap])
     return shifts.collect(planes)
 
 

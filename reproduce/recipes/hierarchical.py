@@ -66,7 +66,7 @@ _SMOKE_SAN: dict[str, Any] = {
     "model.relation_ratio": 4,
     "model.share": 4,
     "epochs": 3,
-    "batch_size": 20,
+    "batch_size": 32,
     "optimiser.lr": 0.05,
     "schedule.kind": "cosine",
     "schedule.milestones": (),

@@ -35,7 +35,7 @@ def compile_source(name, macros, architecture):
     nvrtc, program = library(), ctypes.c_void_p()
     text = load.read_source(name).encode()
     nvrtc.nvrtcCreateProgram(ctypes.byref(program), text, f"{name}.cu".encode(), 0, None, None)
-    options = [f"--gpu-architecture=sm_{architecture}", "--ptxas-options=-v", *load.OPTIONS, *load.define(macros)]
+    options = [f"--gpu-architecture=sm_{architecture}", "--ptxas-options=-v", *load.define(macros)]
     array = (ctypes.c_char_p * len(options))(*(option.encode() for option in options))
     status = nvrtc.nvrtcCompileProgram(program, len(options), array)
     size = ctypes.c_size_t()

@@ -132,6 +132,18 @@ def test_pairwise_kernels_with_given_statistics_and_no_position():
     same(ours, trimmed(inputs, window, pair.attend(inputs, *given, 1e-5, window, "difference")))
 
 
+@pytest.mark.parametrize("form", ["difference", "product"])
+@pytest.mark.parametrize(("window", "height", "width"), FEW)
+@pytest.mark.parametrize(("depth", "outs", "shared", "share"), [(3, 5, 2, 2), (5, 19, 9, 3), (3, 4, 1, 11)])
+def test_inference_in_one_kernel(window, height, width, depth, outs, shared, share, form):
+    inputs = make_pair(window, height, width, depth, outs, shared, share, form, located=share != 3)
+    given = draw(outs), draw(outs).square() + 0.5
+    assert launch_fused.fits_one_kernel(inputs, form)
+    ours = launch_fused.attend(inputs, *given, 1e-5, window, form, keep=False)
+    same(ours, pair.attend(inputs, *given, 1e-5, window, form, keep=False))
+    same(ours[:1], pair.attend(inputs, *given, 1e-5, window, form)[:1])
+
+
 @pytest.mark.parametrize("centred", [True, False])
 @pytest.mark.parametrize(("window", "height", "width"), FEW)
 @pytest.mark.parametrize(("depth", "outs"), [(2, 3), pytest.param(5, 35, marks=LARGER)])

@@ -12,9 +12,10 @@ KERNELS = (1, 3, 5, 7, 9, 11)
 LAST = {
     "local": [()],
     "pair": [(("FORM", form), ("ROWS", rows)) for form in (0, 1) for rows in (16, 64)],
+    "infer": [(("FORM", form), ("ROWS", rows)) for form in (0, 1) for rows in (16, 64)],
     "patch": [(("CENTRE", centre), ("ROWS", rows)) for centre in (0, 1) for rows in (16, 64)],
 }
-SCALARS = {"local": (0, 1, 2, 3), "pair": (2, 3), "patch": (2, 3)}
+SCALARS = {"local": (0, 1, 2, 3), "pair": (2, 3), "infer": (2, 3), "patch": (2, 3)}
 
 pytestmark = pytest.mark.skipif(compiler.library() is None, reason="torch came without NVRTC")
 

@@ -5,7 +5,6 @@ python cli.py table hierarchical        the same from a bare clone
 """
 
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -86,6 +85,17 @@ def show(document: Any) -> None:
     print(json.dumps(document, indent=2, ensure_ascii=False, default=str))
 
 
+def write_out(text: str, out: Path | None) -> None:
+    """Print ``text``, or write it to ``out`` in one step."""
+    if out is None:
+        print(text, end="")
+        return
+    from reproduce.files import write_whole
+
+    write_whole(out, text.encode())
+    say(f"wrote {out}")
+
+
 def command_line() -> str:
     """Return the command as the user gave it."""
     import shlex
@@ -120,34 +130,21 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Train one row, with one seed or several; every finished run adds a row to the ledger."""
-    from reproduce import ledger
-    from reproduce.plan import find_done, fit_plan, list_runs
+    from reproduce.complete import Running, complete
+    from reproduce.plan import find_done
     from reproduce.recipe import read_settings
     from reproduce.recipes import resolve
-    from reproduce.run import parse_seeds
 
     if resume not in ("auto", "never"):
         raise UserError(f"--resume cannot be '{resume}'", "choose auto or never")
-    changes = read_settings(settings or [])
-    plan = {row: resolve(row, variant=variant, budget=budget, changes=changes)}
-    fitted, source = fit_plan(plan, data, needed=True)
-    assert source is not None
-    runs = list_runs(fitted, source, parse_seeds(seeds), precision)
-    done = ledger.read()
-    rows = {run.run_id: find_done(done, run) if resume == "auto" else None for run in runs}
-    missing = [run for run in runs if rows[run.run_id] is None]
-    if missing:
-        from reproduce.launch import Session, choose_device, finish_all
-
-        session = Session(choose_device(device), resume=resume == "auto", max_minutes=max_minutes)
-        for run, line in zip(
-            missing, finish_all(session, missing, command_line(), agree=ask(yes), jobs=jobs), strict=True
-        ):
-            rows[run.run_id] = line
+    plan = {row: resolve(row, variant=variant, budget=budget, changes=read_settings(settings or []))}
+    running = Running(device=device, agree=ask(yes), resume=resume == "auto", jobs=jobs, max_minutes=max_minutes)
+    state = complete(plan, data=data, seeds=seeds, precision=precision, running=running, command=command_line())
+    lines = {run.run_id: find_done(state.ledger, run) for run in state.runs}
     if as_json:
-        show({"runs": [line or {"run_id": run_id, "status": "unfinished"} for run_id, line in rows.items()]})
+        show({"runs": [line or {"run_id": run_id, "status": "unfinished"} for run_id, line in lines.items()]})
         return
-    for run_id, line in rows.items():
+    for run_id, line in lines.items():
         if line is None:
             print(f"{run_id}: not finished; the same command goes on")
         else:
@@ -186,7 +183,7 @@ def evaluate(
 @app.command()
 def table(
     name: Annotated[str, typer.Argument(metavar="NAME|NUMBER", show_default=False)],
-    budget: Budget = "smoke",
+    budget: Annotated[str | None, typer.Option(help="smoke | short | paper.", show_default="smoke")] = None,
     variant: Variant = "described",
     seeds: Seeds = "0",
     data: Data = None,
@@ -202,91 +199,41 @@ def table(
     as_json: Json = False,
 ) -> None:
     """Reproduce a published table: train what is missing, then show published | ours | interval | verdict."""
-    from paper_tables.render import FORMATS, render
-    from reproduce.errors import did_you_mean
-    from reproduce.recipes import find_table
+    from paper_tables.render import check_format, render
+    from reproduce.complete import Running, complete
+    from reproduce.plan import write_options
+    from reproduce.recipe import read_settings
+    from reproduce.recipes import find_table, plan_table
 
-    form = "json" if as_json else form
-    if form not in FORMATS:
-        raise UserError(f"no format is called '{form}'", did_you_mean(form, FORMATS))
+    form = check_format("json" if as_json else form)
     paper = find_table(name)
+    changes = read_settings(settings or [])
     if paper.train:
-        choices = Choices(budget, variant, seeds, data, tuple(settings or ()), precision)
-        built = _fill_table(paper, choices, None if no_run else Running(device, jobs, max_minutes, yes))
+        from paper_tables.table import build, committed_runs
+
+        running = Running(device=device, agree=ask(yes), jobs=jobs, max_minutes=max_minutes)
+        state = complete(
+            plan_table(paper, variant=variant, budget=budget or "smoke", changes=changes),
+            data=data,
+            seeds=seeds,
+            precision=precision,
+            running=None if no_run else running,
+            command=command_line(),
+        )
+        built: Any = build(
+            paper.name,
+            state.plan,
+            state.ledger,
+            committed_runs(),
+            precision=precision,
+            data_sha256=state.source.sha256 if state.source else None,
+            options=write_options(data=data, settings=settings or [], precision=precision),
+        )
     else:
         from paper_tables.hyperparameters import build as list_settings
-        from reproduce.recipe import read_settings
-        from reproduce.recipes import plan as make_plan
 
-        full = "paper" if "--budget" not in sys.argv else budget
-        built = list_settings(
-            make_plan(paper.rows, variant=variant, budget=full, changes=read_settings(settings or []))
-        )
-    text = render(built, form, colour=out is None and sys.stdout.isatty(), width=_terminal_width())
-    if out is None:
-        print(text, end="")
-        return
-    from reproduce.files import write_whole
-
-    write_whole(out, text.encode())
-    say(f"wrote {out}")
-
-
-@dataclass(frozen=True)
-class Choices:
-    """What a table is asked for."""
-
-    budget: str
-    variant: str
-    seeds: str
-    data: str | None
-    settings: tuple[str, ...]
-    precision: str
-
-
-@dataclass(frozen=True)
-class Running:
-    """How a table's missing runs are done."""
-
-    device: str
-    jobs: int | None
-    max_minutes: float | None
-    yes: bool
-
-
-def _fill_table(paper: Any, asked: Choices, running: Running | None) -> Any:
-    """Train what the table lacks (not at all where ``running`` is None) and build it."""
-    from paper_tables.table import build, committed_runs
-    from reproduce import ledger
-    from reproduce.plan import find_done, fit_plan, list_runs, write_options
-    from reproduce.recipe import read_settings
-    from reproduce.recipes import plan as make_plan
-    from reproduce.run import parse_seeds
-
-    changes = read_settings(asked.settings)
-    plan = make_plan(paper.rows, variant=asked.variant, budget=asked.budget, changes=changes)
-    if not plan:
-        raise UserError(f"no row of table '{paper.name}' has a variant '{asked.variant}'", "choose --variant described")
-    fitted, source = fit_plan(plan, asked.data, needed=running is not None)
-    done = ledger.read()
-    if running is not None and source is not None:
-        runs = list_runs(fitted, source, parse_seeds(asked.seeds), asked.precision)
-        missing = [run for run in runs if find_done(done, run) is None]
-        if missing:
-            from reproduce.launch import Session, choose_device, finish_all
-
-            session = Session(choose_device(running.device), max_minutes=running.max_minutes)
-            finish_all(session, missing, command_line(), agree=ask(running.yes), jobs=running.jobs)
-            done = ledger.read()
-    return build(
-        paper.name,
-        fitted,
-        done,
-        committed_runs(),
-        precision=asked.precision,
-        data_sha256=source.sha256 if source else None,
-        options=write_options(data=asked.data, settings=asked.settings, precision=asked.precision),
-    )
+        built = list_settings(plan_table(paper, variant=variant, budget=budget or "paper", changes=changes))
+    write_out(render(built, form, colour=out is None and sys.stdout.isatty(), width=_terminal_width()), out)
 
 
 def _terminal_width() -> int | None:

@@ -43,9 +43,14 @@ def render(table: Table | Settings, form: str = "text", *, colour: bool = False,
         "csv": lambda: _csv(table),
         "json": lambda: json.dumps(as_document(table), indent=2, ensure_ascii=False, allow_nan=False) + "\n",
     }
-    if form not in writers:
+    return writers[check_format(form)]()
+
+
+def check_format(form: str) -> str:
+    """Return ``form``; raises UserError where no format is called so, with the nearest name."""
+    if form not in FORMATS:
         raise UserError(f"no format is called '{form}'", did_you_mean(form, FORMATS))
-    return writers[form]()
+    return form
 
 
 def as_document(table: Table | Settings) -> dict[str, Any]:

@@ -26,7 +26,7 @@ def finish_in_parallel(session: Session, runs: list[Run], command: str, jobs: in
     """
     context = multiprocessing.get_context("spawn")
     with context.Manager() as manager:
-        events: queue.Queue[Event | None] = manager.Queue()
+        events: Any = manager.Queue()
         watcher = threading.Thread(target=_watch, args=(events, runs), daemon=True)
         watcher.start()
         pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_hand_over, initargs=(events,))
@@ -39,7 +39,7 @@ def finish_in_parallel(session: Session, runs: list[Run], command: str, jobs: in
             watcher.join()
 
 
-def _hand_over(events: "queue.Queue[Event]") -> None:
+def _hand_over(events: Any) -> None:
     global _HANDED
     _HANDED = events
 

@@ -3,7 +3,7 @@
 resolve("learned-content-ha", variant="as-run", budget="smoke", changes={"optimiser.lr": "0.05"})
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -57,15 +57,19 @@ def find_table(name: str) -> PaperTable:
     raise UserError(f"no table is called '{name}'", did_you_mean(name, TABLES))
 
 
-def plan(
-    rows: Iterable[str], *, variant: str, budget: str, changes: Mapping[str, Any] | None = None
+def plan_table(
+    table: PaperTable, *, variant: str, budget: str, changes: Mapping[str, Any] | None = None
 ) -> dict[str, Recipe]:
-    """Resolve every row that has the variant; rows without it are left out (the table says so)."""
-    return {
-        row: resolve(row, variant=variant, budget=budget, changes=changes)
-        for row in rows
-        if variant in find_entry(row).variant_names()
-    }
+    """Return the recipe of every row of ``table`` that has the variant; the rendered table names the others.
+
+    Raises:
+        UserError: as :func:`resolve`, or no row of the table has the variant.
+    """
+    _check("variant", variant, VARIANTS)
+    rows = [row for row in table.rows if variant in find_entry(row).variant_names()]
+    if not rows:
+        raise UserError(f"no row of table '{table.name}' has a variant '{variant}'", "choose --variant described")
+    return {row: resolve(row, variant=variant, budget=budget, changes=changes) for row in rows}
 
 
 def _check(what: str, value: str, known: tuple[str, ...]) -> None:

@@ -44,14 +44,14 @@ def test_resumed_training_is_bit_for_bit_the_unbroken_one(row: str) -> None:
 
     stops = iter([False, False, True])
 
-    class Stop(Exception):
+    class StopError(Exception):
         pass
 
     def stop_after_three(*_: object) -> None:
         if next(stops, False):
-            raise Stop
+            raise StopError
 
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         train(run, dataset, device=CPU, on_epoch=stop_after_three)
     assert load_state(run.folder / "last.pt", run.identity, CPU)["epoch"] == 3
     resumed, again = train(run, dataset, device=CPU)

@@ -1,0 +1,64 @@
+"""From what is asked for to a ledger that has it: find what is missing, do it, read the ledger again.
+
+runs, ledger = complete(plan, asked, running, command)
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from reproduce import ledger
+from reproduce.data.identity import Source
+from reproduce.plan import find_done, fit_plan, list_runs
+from reproduce.recipe import Recipe
+from reproduce.run import Run, parse_seeds
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """How missing runs are done; ``agree`` is asked before they take more than ten minutes."""
+
+    device: str
+    agree: Callable[[str], bool]
+    resume: bool = True
+    jobs: int | None = None
+    max_minutes: float | None = None
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A plan fitted to its data, its runs, and the ledger after them; no source where the data is not here."""
+
+    plan: Mapping[str, Recipe]
+    source: Source | None
+    runs: list[Run]
+    ledger: "pd.DataFrame"
+
+
+def complete(
+    plan: Mapping[str, Recipe], *, data: str | None, seeds: str, precision: str, running: Running | None, command: str
+) -> Completed:
+    """Do the runs of ``plan`` that the ledger lacks (none where ``running`` is None) and return where it stands.
+
+    The ledger is read before anything is trained, so that a damaged one is found first.
+
+    Raises:
+        UserError: no such data, seeds or precision; a damaged ledger; whatever a run raises.
+    """
+    fitted, source = fit_plan(plan, data, needed=running is not None)
+    table = ledger.read()
+    if source is None:
+        return Completed(fitted, None, [], table)
+    runs = list_runs(fitted, source, parse_seeds(seeds), precision)
+    again = running is not None and not running.resume
+    missing = [run for run in runs if again or find_done(table, run) is None]
+    if running is not None and missing:
+        from reproduce.launch import Session, choose_device, finish_all
+
+        session = Session(choose_device(running.device), resume=running.resume, max_minutes=running.max_minutes)
+        finish_all(session, missing, command, agree=running.agree, jobs=running.jobs)
+        table = ledger.read()
+    return Completed(fitted, source, runs, table)

@@ -30,6 +30,7 @@ from reproduce.recipe import Optimiser, Recipe
 from reproduce.rng import seed_global
 from reproduce.run import Run
 from reproduce.schedule import learning_rate
+from reproduce.snapshots import record_positions
 
 HISTORY = (
     "epoch",
@@ -149,6 +150,7 @@ class Trainer:
         due = (epoch - 1) % recipe.evaluate_every == 0 or epoch == recipe.total_epochs
         if due and not progress.diverged:
             line |= self._evaluate(epoch)
+            record_positions(self.run.folder, self.model, epoch)
         progress.history.append(line)
         self._save()
 

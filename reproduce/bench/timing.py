@@ -27,3 +27,40 @@ def ratios(slow: list[float], fast: list[float]) -> tuple[float, float, float]:
     """Return the median, minimum and maximum of slow / fast, turn by turn."""
     each = [one / other for one, other in zip(slow, fast, strict=True)]
     return statistics.median(each), min(each), max(each)
+
+
+def time_on_device(
+    contestants: Mapping[str, Callable[[], object]],
+    repetitions: int,
+    device: torch.device,
+    warmups: int = 1,
+    flush_bytes: int = 0,
+) -> dict[str, list[float]]:
+    """Return the seconds of every repetition as `time_in_turns` does, on CUDA between two events of the stream.
+
+    With ``flush_bytes`` so much device memory is written before every repetition: a small kernel then does not find
+    its inputs in the L2 cache, where they would not be in a network.
+    """
+    if device.type != "cuda":
+        return time_in_turns(contestants, repetitions, device, warmups)
+    rubbish = torch.empty(flush_bytes, dtype=torch.uint8, device=device)
+    seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    for turn in range(warmups + repetitions):
+        for name, work in contestants.items():
+            rubbish.zero_()
+            begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+            begin.record()
+            work()
+            end.record()
+            torch.cuda.synchronize(device)
+            if turn >= warmups:
+                seconds[name].append(begin.elapsed_time(end) / 1e3)
+    return seconds
+
+
+def quartiles(values: list[float]) -> tuple[float, float, float]:
+    """Return lower quartile, median and upper quartile; one value is all three."""
+    if len(values) == 1:
+        return values[0], values[0], values[0]
+    low, median, high = statistics.quantiles(values, n=4, method="inclusive")
+    return low, median, high

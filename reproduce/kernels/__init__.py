@@ -8,6 +8,7 @@
     patchwise_attention(phi, psi, beta, mapping, kernel_size, stride=1, dilation=1, pad_mode="reflect", *,
                         relation="concatenation", backend="auto", return_weights=False)
     read_mapping(norm1, conv1, norm2, conv2)     a `Mapping` from four modules, batches counted
+    capture_inference(model, example)            batch-1 inference through a CUDA graph
 
 A model calls them so, with ``gamma = nn.Sequential(BatchNorm2d, ReLU, Conv2d, BatchNorm2d, ReLU, Conv2d)``:
 
@@ -18,6 +19,7 @@ A model calls them so, with ``gamma = nn.Sequential(BatchNorm2d, ReLU, Conv2d, B
 from .attention import pairwise_attention, patchwise_attention
 from .checks import BACKENDS, PAIRWISE, PATCHWISE
 from .choice import explain_backend
+from .graph import capture_inference
 from .local import aggregation, subtraction, subtraction2
 from .mapping import Mapping, read_mapping
 from .window import Window
@@ -29,6 +31,7 @@ __all__ = [
     "Mapping",
     "Window",
     "aggregation",
+    "capture_inference",
     "explain_backend",
     "pairwise_attention",
     "patchwise_attention",

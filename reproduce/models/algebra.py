@@ -1,7 +1,7 @@
 """Exact algebra that makes attention cheap: separable and batch-shared products, merged weights, kept results.
 
 Legend: B images, n side, N = n * n tokens, H heads, D width. Every function equals the naive form of
-``y = sum_h A_h x U_h`` with U_h the output weights of head h (S1, S2, S4, S5 in tests/property).
+``y = sum_h A_h x U_h^T`` with U_h (D out, D in) the output weights of head h (dossier, [Re] section 7).
 """
 
 from collections.abc import Callable, Iterable
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class SeparableApply(torch.autograd.Function):
-    """S1: y = sum_h R_h (C_h (x U_h)) for maps that are a row factor times a column factor.
+    """S1: y = sum_h R_h (C_h (x U_h^T)) for maps that are a row factor times a column factor.
 
     Two contractions over n tokens replace one over n^2: 2 H D n^3 multiply-accumulates in place of H D n^4.
     One head at a time, so that its (B, N, D) intermediate stays in cache.
@@ -28,9 +28,9 @@ class SeparableApply(torch.autograd.Function):
         B, N, D = x_BND.shape
         H, n, _ = row_Hnn.shape
         flat_MD = x_BND.reshape(B * N, D)
-        y = x_BND.new_zeros(B, n, n * out_HDD.shape[2])
+        y = x_BND.new_zeros(B, n, n * out_HDD.shape[1])
         for h in range(H):
-            z = (flat_MD @ out_HDD[h]).view(B * n, n, -1)
+            z = (flat_MD @ out_HDD[h].T).view(B * n, n, -1)
             t = torch.bmm(column_Hnn[h].expand(B * n, n, n), z)
             torch.baddbmm(y, row_Hnn[h].expand(B, n, n), t.view(B, n, -1), out=y)
         return y.view(B, N, -1)
@@ -47,14 +47,14 @@ class SeparableApply(torch.autograd.Function):
         dx_MD = torch.zeros_like(flat_MD)
         drow, dcolumn, dout = torch.empty_like(row_Hnn), torch.empty_like(column_Hnn), torch.empty_like(out_HDD)
         for h in range(H):
-            z = (flat_MD @ out_HDD[h]).view(B * n, n, -1)
+            z = (flat_MD @ out_HDD[h].T).view(B * n, n, -1)
             t = torch.bmm(column_Hnn[h].expand(B * n, n, n), z).view(B, n, -1)
             drow[h] = torch.bmm(dy, t.transpose(1, 2)).sum(0)
             dt = torch.bmm(row_Hnn[h].T.expand(B, n, n), dy).view(B * n, n, -1)
             dcolumn[h] = torch.bmm(dt, z.transpose(1, 2)).sum(0)
             dz = torch.bmm(column_Hnn[h].T.expand(B * n, n, n), dt).view(B * N, -1)
-            dout[h] = flat_MD.T @ dz
-            dx_MD = torch.addmm(dx_MD, dz, out_HDD[h].T, out=dx_MD)
+            dout[h] = dz.T @ flat_MD
+            dx_MD = torch.addmm(dx_MD, dz, out_HDD[h], out=dx_MD)
         return dx_MD.view(B, N, D), drow, dcolumn, dout
 
 
@@ -119,9 +119,9 @@ def merge_query_key(query_HDE: Tensor, key_HDE: Tensor) -> Tensor:
     return query_HDE.transpose(1, 2) @ key_HDE
 
 
-def merge_value_output(value_HED: Tensor, out_HED: Tensor) -> Tensor:
-    """S5: return U (H, D, D) with (A_h x) U_h = (A_h (x W_v)) W_o, from W_v (H, d, D) and W_o (H, d, D)."""
-    return value_HED.transpose(1, 2) @ out_HED
+def merge_value_output(value_HED: Tensor, out_HDE: Tensor) -> Tensor:
+    """S5: return U (H, D, D), U_h = W_o W_v, from W_v (H, d, D) of values and W_o (H, D, d) of the output layer."""
+    return out_HDE @ value_HED
 
 
 class Kept:

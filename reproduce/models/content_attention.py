@@ -129,9 +129,10 @@ class ContentAttention(nn.Module):
                 place_bias = self.positions.merge(bias_H1D.transpose(1, 2)).reshape(-1)
         if self.value is None:
             return content, content_bias, place, place_bias, self.output.weight
-        out_HED = self.output.weight.view(D, H, D).permute(1, 2, 0)
-        merged_HDD = merge_value_output(self.value.weight.view(H, D, D), out_HED)
-        return content, content_bias, place, place_bias, merged_HDD.reshape(H * D, D).T
+        merged_HDD = merge_value_output(
+            self.value.weight.view(H, D, D), self.output.weight.view(D, H, D).transpose(0, 1)
+        )
+        return content, content_bias, place, place_bias, merged_HDD.transpose(0, 1).reshape(D, H * D)
 
     def _attend(
         self,

@@ -73,10 +73,10 @@ class PositionAttention(nn.Module):
 
     def _build_output(self) -> Tensor:
         width = self.output.out_features
-        out_HED = self.output.weight.view(width, self.heads, -1).permute(1, 2, 0)
+        out_HDE = self.output.weight.view(width, self.heads, -1).transpose(0, 1)
         if self.value is None:
-            return out_HED.contiguous()
-        return merge_value_output(self.value.weight.view(self.heads, -1, width), out_HED)
+            return out_HDE.contiguous()
+        return merge_value_output(self.value.weight.view(self.heads, -1, width), out_HDE)
 
     def forward(self, x_BND: Tensor, kept: SeparableMap | Tensor) -> Tensor:
         """Return the attention output (B, N, D) for hidden states x under the kept maps."""
@@ -85,13 +85,16 @@ class PositionAttention(nn.Module):
         weights = [self.output.weight] if self.value is None else [self.output.weight, self.value.weight]
         out_HDD = self._kept.get("output", weights, self._build_output)
         if isinstance(kept, SeparableMap):
-            return apply_separable(x_BND, *kept, out_HDD) + self.output.bias
+            return self._add_bias(apply_separable(x_BND, *kept, out_HDD))
         B, N, D = x_BND.shape
-        z_BNHD = F.linear(x_BND, out_HDD.transpose(1, 2).reshape(-1, D)).view(B, N, self.heads, D)
+        z_BNHD = F.linear(x_BND, out_HDD.reshape(-1, D)).view(B, N, self.heads, D)
         if self.training and self.dropout > 0 and self.dropout_mask == "sample":
             map_BNNH = drop(kept.permute(1, 2, 0).expand(B, N, N, self.heads), self.dropout, self.training)
-            return torch.bmm(map_BNNH.reshape(B, N, -1), z_BNHD.reshape(B, -1, D)) + self.output.bias
-        return apply_shared(F.dropout(kept, self.dropout, self.training), z_BNHD) + self.output.bias
+            return self._add_bias(torch.bmm(map_BNNH.reshape(B, N, -1), z_BNHD.reshape(B, -1, D)))
+        return self._add_bias(apply_shared(drop(kept, self.dropout, self.training), z_BNHD))
+
+    def _add_bias(self, y_BND: Tensor) -> Tensor:
+        return y_BND + self.output.bias.to(y_BND.dtype)  # in y's dtype: a float32 bias would widen a bfloat16 y
 
     def forward_with_attention(self, x_BND: Tensor, kept: SeparableMap | Tensor) -> tuple[Tensor, Tensor]:
         """Return the output (B, N, D) and the maps before dropout (B, H, N, N), by the naive form."""

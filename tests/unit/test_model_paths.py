@@ -60,8 +60,16 @@ def test_fast_gradients_equal_naive(row: str, variant: str) -> None:
 
 
 @pytest.mark.parametrize(("row", "variant"), pairs(POSITION_ROWS))
-def test_shared_map_gradients_equal_naive(row: str, variant: str) -> None:
-    """With dropout on, position-only maps take the batch-shared product; equal seeds give equal masks."""
+def test_shared_map_gradients_equal_naive(row: str, variant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With dropout on, position-only maps take the batch-shared product; both paths are given one mask."""
+
+    def drop(x: torch.Tensor, probability: float, training: bool = True, *_: object) -> torch.Tensor:
+        del training
+        mask = torch.rand(x.shape, generator=torch.Generator().manual_seed(x.numel())) >= probability
+        return x * mask / (1 - probability)
+
+    monkeypatch.setattr("reproduce.models.position_attention.drop", drop)
+    monkeypatch.setattr("reproduce.models.position_attention.F.dropout", drop)
     model = make(row, variant, model__dropout_mask="batch")
     image = torch.randn(2, 3, 32, 32, dtype=torch.float64)
     found = []

@@ -1,0 +1,208 @@
+"""Curves of training: accuracy or loss against epochs, ours over the published ones (Figs 1a, 1b).
+
+Ours come from each finished run's ``history.csv``; runs that differ in anything but the seed never share a curve. The
+published points were read off a plot and carry their error; a pale band of that width lies behind them.
+
+    draw_curves(CurveRequest(name="accuracy"))["figures"]
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from figures.request import beside, write_csv
+from figures.style import COLOURS, DASHES, INK, QUIET, STILLS, check_format, new_figure, save
+from figures.subject import list_lines, train_command
+from paper_tables.published import CurvePoint, read_curves
+from reproduce.errors import UserError, did_you_mean
+from reproduce.ledger import results_path
+from reproduce.recipes import ENTRIES, TABLES
+
+METRICS = {
+    "top1": ("test_top1", "test accuracy"),
+    "loss": ("test_loss", "test loss"),
+    "train-loss": ("train_loss", "training loss"),
+}
+AXES = ("epochs", "progress")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurveRequest:
+    """What ``plot-curves`` is asked for; ``name`` is a table or a row; ``axis`` None chooses by the epochs."""
+
+    name: str
+    metric: str = "top1"
+    budget: str | None = None
+    variant: str = "described"
+    axis: str | None = None
+    form: str | None = None
+    out: Path | None = None
+    rows: Sequence[str] = ()  # of a published figure, in place of a table's
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One curve of ours: mean and 95 % interval over ``seeds`` runs that differ in nothing else."""
+
+    row: str
+    label: str
+    budget: str
+    epochs: list[int]
+    mean: list[float]
+    low: list[float | None]
+    high: list[float | None]
+    seeds: int
+    total: int  # epochs of the run
+
+
+def draw_curves(request: CurveRequest) -> dict[str, Any]:
+    """Draw the curves; return title and paths.
+
+    Raises:
+        UserError: no such table, row, metric or format; no run and no published curve to draw.
+    """
+    rows = list(request.rows) or find_rows(request.name)
+    if request.metric not in METRICS:
+        raise UserError(f"no metric is called '{request.metric}'", did_you_mean(request.metric, METRICS))
+    if request.axis is not None and request.axis not in AXES:
+        raise UserError(f"no axis is called '{request.axis}'", did_you_mean(request.axis, AXES))
+    suffix = request.out.suffix[1:].lower() if request.out else ""
+    form = check_format(request.form or suffix or "png", STILLS)
+    if suffix and suffix != form:
+        raise UserError(f"--out ends in .{suffix}, --format is {form}", "let them agree, or leave one out")
+    curves = [curve for row in rows for curve in read_runs(row, request)]
+    points = [point for point in read_curves() if point.row in rows] if request.metric == "top1" else []
+    if not curves and not points:
+        raise UserError(
+            f"no row of '{request.name}' has a finished run here", f"make one: {train_command(rows[0], request.budget)}"
+        )
+    axis = request.axis or _choose_axis(curves, points)
+    title, notes = _title(request, rows, curves), _notes(rows, curves, points, request)
+    path = request.out or results_path() / "figures" / f"curves-{request.name}-{request.metric}.{form}"
+    save(_draw(rows, curves, points, replace(request, axis=axis), title), path)
+    data = write_csv(
+        beside(path, "data"), ("row", "of", "budget", "epoch", METRICS[request.metric][0], "low", "high", "seeds"),
+        _lines(curves, points),
+    )  # fmt: skip
+    return {"title": title, "axis": axis, "notes": notes, "figures": [str(path)], "data": [str(data)]}
+
+
+def find_rows(name: str) -> list[str]:
+    """Return the rows of a table, or the row itself; raises UserError with the nearest name."""
+    for table in TABLES.values():
+        if name in (table.name, str(table.number)) and table.train:
+            return list(table.rows)
+    if name in ENTRIES:
+        return [name]
+    known = [*(table.name for table in TABLES.values() if table.train), *ENTRIES]
+    raise UserError(f"no table or row with curves is called '{name}'", did_you_mean(name, known))
+
+
+def read_runs(row: str, request: CurveRequest) -> list[Curve]:
+    """Return the curves of ``row``, one for every identity: data, recipe and precision."""
+    from reproduce.records import read_run
+    from reproduce.stats import summarise
+
+    groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for line in list_lines(row, request.budget, request.variant):
+        key = tuple(str(line[name]) for name in ("dataset", "data_sha256", "recipe_sha256", "precision"))
+        groups.setdefault(key, []).append(line)
+    column = METRICS[request.metric][0]
+    curves = []
+    for key, lines in groups.items():
+        by_epoch: dict[int, list[float]] = {}
+        for line in lines:
+            for point in read_run(str(line["run_id"]))["history"]:
+                value = point.get(column)
+                if value is not None and point["epoch"] is not None:
+                    by_epoch.setdefault(int(point["epoch"]), []).append(value)
+        whole = {epoch: values for epoch, values in sorted(by_epoch.items()) if len(values) == len(lines)}
+        marks = [summarise(values) for values in whole.values()]
+        precision = "" if key[3] == "fp32" else f", {key[3]}"
+        curves.append(
+            Curve(
+                row,
+                f"{ENTRIES[row].recipe.label}: ours, {lines[0]['budget']}, {key[0]}{precision}",
+                str(lines[0]["budget"]),
+                list(whole),
+                [mark.mean for mark in marks],
+                [mark.low for mark in marks],
+                [mark.high for mark in marks],
+                len(lines),
+                int(lines[0]["epochs"]),
+            )
+        )
+    return curves
+
+
+def _choose_axis(curves: list[Curve], points: list[CurvePoint]) -> str:
+    """Return ``progress`` where lengths differ so much that the shorter curve would be a dot, else ``epochs``."""
+    totals = [curve.total for curve in curves] + ([max(point.epoch for point in points)] if points else [])
+    return "progress" if max(totals) > 4 * min(totals) else "epochs"
+
+
+def _title(request: CurveRequest, rows: list[str], curves: list[Curve]) -> str:
+    budgets = sorted({curve.budget for curve in curves}) or ["published only"]
+    what = METRICS[request.metric][1]
+    variant = "" if request.variant == "described" else f", {request.variant}"
+    return f"{request.label}{request.name}: {what}, {' and '.join(budgets)}{variant}"
+
+
+def _notes(rows: list[str], curves: list[Curve], points: list[CurvePoint], request: CurveRequest) -> list[str]:
+    """Return the commands of the rows that have no run."""
+    run = {curve.row for curve in curves}
+    return [f"{row}: no run here; {train_command(row, request.budget)}" for row in rows if row not in run]
+
+
+def _draw(rows: list[str], curves: list[Curve], points: list[CurvePoint], request: CurveRequest, title: str) -> Any:
+    lines = len(curves) + len({point.row for point in points})
+    figure = new_figure(8.2, 4.35 + 0.16 * -(-lines // 2))
+    height = figure.get_size_inches()[1]
+    axes = figure.add_axes((0.09, (height - 3.75) / height, 0.87, 3.2 / height))
+    for index, row in enumerate(rows):
+        colour, dash = COLOURS[index % len(COLOURS)], DASHES[index % len(DASHES)]
+        of_row = [point for point in points if point.row == row]
+        if of_row:
+            last = max(point.epoch for point in of_row)
+            x = [_place(point.epoch, last, request) for point in of_row]
+            y = [point.top1 for point in of_row]
+            low, high = [p.top1 - p.error for p in of_row], [p.top1 + p.error for p in of_row]
+            axes.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
+            axes.plot(x, y, color=colour, alpha=0.45, linewidth=0.9, linestyle=dash, marker=".", markersize=3,
+                      label=f"{ENTRIES[row].recipe.label}: published, CIFAR-10, digitised")  # fmt: skip
+        for curve in (curve for curve in curves if curve.row == row):
+            x = [_place(epoch, curve.total, request) for epoch in curve.epochs]
+            if curve.low and curve.low[0] is not None:
+                axes.fill_between(x, curve.low, curve.high, color=colour, alpha=0.25, linewidth=0)
+            seeds = f", mean of {curve.seeds} seeds" if curve.seeds > 1 else ""
+            axes.plot(x, curve.mean, color=colour, linewidth=1.9, linestyle=dash, marker="o", markersize=3.2,
+                      label=curve.label + seeds)  # fmt: skip
+    progress = request.axis == "progress"
+    axes.set_xlabel("share of the run's epochs" if progress else "epoch", fontsize=8, color=INK)
+    axes.set_ylabel(METRICS[request.metric][1], fontsize=8, color=INK)
+    axes.grid(color="#ece9ef", linewidth=0.6)
+    axes.tick_params(labelsize=7, colors=QUIET, length=2)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.text(0.09, 1 - 0.28 / height, title, fontsize=11, weight="bold", color=INK, va="center")
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="upper left", bbox_to_anchor=(0.08, (height - 4.2) / height), ncols=2,
+                  fontsize=6.6, frameon=False, handlelength=2.6, columnspacing=1.4)  # fmt: skip
+    return figure
+
+
+def _place(epoch: int, total: int, request: CurveRequest) -> float:
+    return epoch / total if request.axis == "progress" else float(epoch)
+
+
+def _lines(curves: list[Curve], points: list[CurvePoint]) -> list[tuple[Any, ...]]:
+    published = [
+        (p.row, "published", "paper", p.epoch, p.top1, p.top1 - p.error, p.top1 + p.error, None) for p in points
+    ]
+    ours = [
+        (curve.row, "ours", curve.budget, *values, curve.seeds)
+        for curve in curves
+        for values in zip(curve.epochs, curve.mean, curve.low, curve.high, strict=True)
+    ]
+    return published + ours

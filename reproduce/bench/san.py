@@ -1,0 +1,172 @@
+"""Suite ``san``: whole networks, evaluation and training step, against the same network by unfold.
+
+    attnrepro bench --gpu --suite san [--rows san10,ece176] [--plot roofline.svg]
+
+SAN10, SAN15 and SAN19 at 224 pixels, the scenes and ECE 176 sizes, and every SAN row of the recipes. Bytes and FLOPs
+are counted (`traffic`): the attention as it is designed here, the rest as plain operators run it.
+"""
+
+import gc
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from reproduce.architectures import San
+from reproduce.bench.memory import peak_bytes
+from reproduce.bench.report import choose, describe, fill_times
+from reproduce.bench.roofline import Roof
+from reproduce.bench.timing import time_on_device
+from reproduce.bench.traffic import FLOAT, PHASES, Cost, Layer, count, count_block_rest, eager_bytes
+from reproduce.bench.unfold import unfolded
+from reproduce.models import build
+from reproduce.recipes import ENTRIES, resolve
+from reproduce.train import make_optimiser
+
+DEPTHS = {"san10": (2, 1, 2, 4, 1), "san15": (3, 2, 3, 5, 2), "san19": (3, 3, 4, 6, 3)}
+_RELATIONS = {"pair": ("pairwise", "subtraction"), "patch": ("patchwise", "concatenation")}
+_FLUSH = 1 << 28  # bytes: more than the L2 cache of any GPU
+# Without a choice the CPU measures the networks that take minutes together; the others by name.
+_CPU_ROWS = ("san10-", "scenes", "ece176", "san-pair", "san-patch")
+
+
+def list_networks() -> dict[str, tuple[San, int]]:
+    """Return specification and training batch by row: the recipes' where they have the row, else as published."""
+    found: dict[str, tuple[San, int]] = {}
+    for kind, (attention, relation) in _RELATIONS.items():
+        common: dict[str, Any] = {"attention": attention, "relation": relation}
+        for name, layers in DEPTHS.items():
+            sizes: dict[str, Any] = {"widths": (64, 256, 512, 1024, 2048), "kernels": (3, 7, 7, 7, 7)}
+            sizes |= {"layers": layers, **common}
+            found[f"{name}-{kind}"] = San(image_size=224, classes=1000, **sizes), 64
+            if name == "san15":
+                found[f"san15-{kind}-scenes"] = San(image_size=150, classes=6, **sizes), 64
+        # The ECE 176 report's attention layers; its network has no 1x1 transitions between them.
+        ece: dict[str, Any] = {"stem": 128, "widths": (128,) * 4, "layers": (2, 1, 2, 2), "kernels": (3, 7, 7, 7)}
+        found[f"ece176-proposed-{kind}"] = San(pool=False, **ece, **common), 512
+    for row in ENTRIES:
+        recipe = resolve(row)
+        if isinstance(recipe.model, San):
+            found[row] = recipe.model, recipe.batch_size
+    return found
+
+
+def list_layers(spec: San, batch: int) -> list[tuple[Layer, int]]:
+    """Return each stage's (or pass's) attention layer and how many blocks have it."""
+    side, found = spec.image_size, []
+    for s, C in enumerate(spec.widths):
+        side = side // 2 if spec.pool else side
+        own = 0 if spec.hierarchical else s
+        r, mid = C // spec.relation_ratio, C // spec.value_ratio
+        found.append((Layer(batch, side, spec.kernels[own], C, r, mid, mid // spec.share), spec.layers[own]))
+    return found
+
+
+def count_network(spec: San, batch: int, phase: str) -> tuple[Cost, int]:
+    """Return the cost of a pass (eval) or a step without its optimiser (train), and the bytes of the unfold form."""
+    cost = twin = Cost(0, 0)
+    for layer, blocks in list_layers(spec, batch):
+        rest = count_block_rest(layer, phase)
+        cost = cost.plus(count(spec.attention, layer, phase), blocks).plus(rest, blocks)
+        twin = twin.plus(Cost(eager_bytes(spec.attention, layer, phase), 0), blocks).plus(rest, blocks)
+    ends = _count_ends(spec, batch, phase)
+    return cost.plus(ends), twin.plus(ends).bytes
+
+
+def _count_ends(spec: San, batch: int, phase: str) -> Cost:
+    """Return the cost of stem, pools, transitions, stage norms and logits."""
+    pixels, channels = batch * spec.image_size**2, spec.stem
+    floats, products = pixels * (3 + 5 * channels), pixels * 3 * channels  # read, write, BatchNorm and ReLU twice
+    for C in spec.widths:
+        after = pixels // 4 if spec.pool else pixels
+        floats += channels * (pixels + after) if spec.pool else 0
+        floats, products = floats + after * (channels + 5 * C), products + after * channels * C
+        pixels, channels = after, C
+    floats, products = floats + pixels * channels, products + batch * channels * spec.classes
+    times = 3 if phase == "train" else 1
+    return Cost(FLOAT * floats * times, 2 * products * times)
+
+
+def plan(kind: str, rows: Sequence[str] | None) -> list[dict[str, Any]]:
+    """Return the cases that ``rows`` (parts of names) choose, with what they cost by the formulas."""
+    networks = list_networks()
+    names = [f"{row}/{phase}" for row in networks for phase in PHASES]
+    chosen = choose(names, rows or (None if kind == "cuda" else _CPU_ROWS))
+    cases = []
+    for name in chosen:
+        row, phase = name.rsplit("/", 1)
+        spec, batch = networks[row]
+        batch = batch if kind == "cuda" else max(1, min(batch, 8 * 32**2 // spec.image_size**2))
+        cost, twin = count_network(spec, batch, phase)
+        cases.append({"case": name, "batch": batch, "image_size": spec.image_size, "cost": cost, "twin_bytes": twin})
+    return cases
+
+
+def measure(
+    kind: str, rows: Sequence[str] | None, repetitions: int, roof: Roof
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return a case a network and phase, and what to know when reading them."""
+    device, planned, networks = torch.device(kind), plan(kind, rows), list_networks()
+    cases = []
+    for case in planned:
+        row, phase = case["case"].rsplit("/", 1)
+        cases.append(_measure_case(case, networks[row][0], phase, roof, device, repetitions))
+        gc.collect()
+    return cases, [*describe(roof, repetitions), "error: logits at evaluation against the unfold form in float64"]
+
+
+def _measure_case(
+    planned: dict[str, Any], spec: San, phase: str, roof: Roof, device: torch.device, repetitions: int
+) -> dict[str, Any]:
+    torch.manual_seed(0)
+    model, size = build(spec).to(device).train(phase == "train"), spec.image_size
+    image = torch.randn(planned["batch"], 3, size, size, device=device)
+    error = _deviation(model, image[:2])
+    ours = _make_step(model, image) if phase == "train" else lambda: _evaluate(model, image)
+
+    def twin() -> object:
+        with unfolded():
+            return ours()
+
+    ways: dict[str, Callable[[], object]] = {"ours": ours, "twin": twin}
+    try:
+        seconds = time_on_device(ways, repetitions, device, flush_bytes=_FLUSH)
+        peaks = {name: peak_bytes(work, device) for name, work in ways.items()}
+    except torch.cuda.OutOfMemoryError:  # the twin's: ours is then measured alone
+        model.zero_grad(set_to_none=True)
+        gc.collect()
+        torch.cuda.empty_cache()
+        seconds = time_on_device({"ours": ours}, repetitions, device, flush_bytes=_FLUSH)
+        peaks = {"ours": peak_bytes(ours, device)}
+    return fill_times(planned, roof, seconds, peaks) | {"error": error}
+
+
+@torch.no_grad()
+def _evaluate(model: nn.Module, image: Tensor) -> Tensor:
+    return cast(Tensor, model(image))
+
+
+def _make_step(model: nn.Module, image: Tensor) -> Callable[[], object]:
+    optimiser = make_optimiser(model, resolve("san-pair", changes={"optimiser.lr": 1e-6}).optimiser)
+    label = torch.zeros(len(image), dtype=torch.int64, device=image.device)
+
+    def step() -> object:
+        loss = F.cross_entropy(model(image), label)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        return loss
+
+    return step
+
+
+def _deviation(model: nn.Module, image: Tensor) -> float:
+    """Return the largest deviation of the logits from float64, relative to the largest logit."""
+    was_training = model.training
+    ours = _evaluate(model.eval(), image).double()
+    with unfolded():
+        theirs = _evaluate(model.double(), image.double())
+    model.float().train(was_training)
+    return float((ours - theirs).abs().max() / theirs.abs().max())

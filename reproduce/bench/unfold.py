@@ -1,0 +1,92 @@
+"""Local attention by unfold: the formulation that needs no kernel of its own, and what ours is measured against.
+
+Same arguments as `reproduce.kernels`, stride 1, the two relations of the published code. All k*k neighbours of every
+map are materialised, as are the relation, its normalised forms and the weights.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from reproduce.kernels import Mapping
+from reproduce.models import san
+
+
+def subtraction2(a_NCHW: Tensor, b_NCHW: Tensor, kernel: int) -> Tensor:
+    """Return (N, C, T, L): a at the centre minus b under every tap, reflected beyond the border."""
+    return a_NCHW.flatten(2).unsqueeze(2) - _unfold(b_NCHW, kernel)
+
+
+def aggregation(x_NCHW: Tensor, weight_NQTL: Tensor, kernel: int) -> Tensor:
+    """Return (N, C, H, W): the neighbours summed with the shared weights."""
+    near_NSQTL = _unfold(x_NCHW, kernel).unflatten(1, (-1, weight_NQTL.shape[1]))
+    return (near_NSQTL * weight_NQTL.unsqueeze(1)).sum(3).view_as(x_NCHW)
+
+
+def pairwise_attention(
+    phi: Tensor,
+    psi: Tensor,
+    beta: Tensor,
+    mapping: Mapping,
+    kernel_size: int,
+    *,
+    position: Tensor | None = None,
+    relation: str = "subtraction",
+    return_weights: bool = False,
+) -> Tensor | tuple[Tensor, Tensor]:
+    """Return what `reproduce.kernels.pairwise_attention` returns, for ``subtraction``."""
+    assert relation == "subtraction", relation
+    delta_NDTL = subtraction2(phi, psi, kernel_size)
+    if position is not None:
+        offset = subtraction2(position, position, kernel_size)
+        delta_NDTL = torch.cat([delta_NDTL, offset.expand(len(phi), -1, -1, -1)], 1)
+    weight = _map(delta_NDTL, mapping).softmax(2)
+    y = aggregation(beta, weight, kernel_size)
+    return (y, weight) if return_weights else y
+
+
+def patchwise_attention(
+    phi: Tensor,
+    psi: Tensor,
+    beta: Tensor,
+    mapping: Mapping,
+    kernel_size: int,
+    *,
+    relation: str = "concatenation",
+    return_weights: bool = False,
+) -> Tensor | tuple[Tensor, Tensor]:
+    """Return what `reproduce.kernels.patchwise_attention` returns, for ``concatenation``."""
+    assert relation == "concatenation", relation
+    patch = _unfold(psi, kernel_size).flatten(1, 2).unflatten(2, phi.shape[2:])
+    weight = _map(torch.cat([phi, patch], 1), mapping).flatten(2).unflatten(1, (-1, kernel_size**2))
+    y = aggregation(beta, weight, kernel_size)
+    return (y, weight) if return_weights else y
+
+
+@contextmanager
+def unfolded() -> Iterator[None]:
+    """Let SAN models attend by unfold within the block; they know no such switch, it serves measurements only."""
+    ours = san.pairwise_attention, san.patchwise_attention
+    setattr(san, "pairwise_attention", pairwise_attention)  # noqa: B010  (mypy forbids the plain assignment)
+    setattr(san, "patchwise_attention", patchwise_attention)  # noqa: B010
+    try:
+        yield
+    finally:
+        setattr(san, "pairwise_attention", ours[0])  # noqa: B010
+        setattr(san, "patchwise_attention", ours[1])  # noqa: B010
+
+
+def _unfold(x_NCHW: Tensor, kernel: int) -> Tensor:
+    padded = F.pad(x_NCHW, (kernel // 2,) * 4, mode="reflect")
+    return F.unfold(padded, kernel).unflatten(1, (x_NCHW.shape[1], kernel**2))
+
+
+def _map(z_NDHW: Tensor, mapping: Mapping) -> Tensor:
+    """Return gamma(z), (N, O, H, W)."""
+    hidden = F.relu(mapping.normalise1(z_NDHW), inplace=True)
+    hidden = F.conv2d(hidden, mapping.matrix1[:, :, None, None])
+    hidden = F.relu(mapping.normalise2(hidden), inplace=True)
+    return F.conv2d(hidden, mapping.matrix2[:, :, None, None], mapping.bias)

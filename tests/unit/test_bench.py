@@ -1,0 +1,331 @@
+"""`attnrepro bench`: the counted bytes and FLOPs, plans without a device, and a tiny run of each suite."""
+
+import csv
+import json
+import struct
+import zlib
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from reproduce import bench
+from reproduce.bench import (
+    draw_roofline,
+    kernels,
+    latency,
+    measure_suite,
+    plan_suite,
+    problem,
+    san,
+    unfold,
+    write_result,
+)
+from reproduce.bench.memory import peak_bytes
+from reproduce.bench.timing import quartiles, time_on_device
+from reproduce.bench.traffic import Layer, count, count_block_rest, eager_bytes, saved_bytes
+from reproduce.errors import UserError
+from reproduce.models import build
+from reproduce.recipes import TABLES
+
+CPU = torch.device("cpu")
+# SAN10 at 224 pixels, batch 64 (dossier, SAN 5.2): pairs (M), subtraction2's output, r + w of the softmax, aggregation,
+# pairwise by plain operators (GB), phi + psi + beta + y (MB), FLOPs of gamma and aggregation (G), saved; patchwise.
+STAGES = [
+    (7.2, 0.116, 0.116, 0.161, 2.44, 128, 0.7, 0.64, 1.34, 0.33),
+    (9.8, 0.629, 0.629, 0.417, 10.83, 128, 9.4, 2.99, 5.96, 1.61),
+    (2.5, 0.315, 0.315, 0.209, 5.26, 64, 8.5, 1.46, 2.98, 0.81),
+    (0.61, 0.157, 0.157, 0.104, 2.59, 32, 8.0, 0.72, 1.49, 0.40),
+    (0.15, 0.079, 0.079, 0.052, 1.28, 16, 7.8, 0.36, 0.75, 0.20),
+]
+# Whole networks (dossier, SAN 5.3): relation path by plain operators eval | train, as designed here eval | train (GB),
+# its FLOPs (G), what plain operators save (GB), the rest of the blocks (GB | GFLOP).
+NETWORKS = {
+    ("san10-pair", 64): (37.9, 111.7, 0.66, 14.9, 67.7, 10.4, 13.3, 140),
+    ("ece176-proposed-pair", 512): (80.6, 236, 1.17, 29.1, 39.7, 22.1, 23.7, 75),
+    ("san15-pair-scenes", 64): (25.4, 75.1, 0.44, 10.0, 41.4, 7.0, 8.9, None),
+    ("san-pair-ha", 40): (3.42, 10.1, 0.21, 2.2, 2.8, 0.90, 4.2, None),
+    ("san10-patch", 64): (21.3, 57.7, 2.9, 7.7, 35.4, None, 13.3, 140),
+    ("ece176-proposed-patch", 512): (42.4, 114.7, 5.7, 14.2, 22.3, None, 23.7, 75),
+    ("san15-patch-scenes", 64): (14.3, 38.6, 2.0, 5.1, None, None, 8.9, None),
+}
+
+
+def close(found, printed, digits=0.5):
+    """``found`` equals a number as printed: within 2 % or half its last digit, whichever is more."""
+    text = str(printed)
+    last = 10.0 ** -(len(text.split(".")[1]) if "." in text else 0)
+    assert found == pytest.approx(printed, rel=0.02, abs=digits * last + 1e-12)
+
+
+@pytest.mark.parametrize("stage", range(5))
+def test_layers_are_counted_as_by_hand(stage):
+    layer = kernels.list_layers("cuda")[f"san10-stage{stage}"]
+    pairs, minus, softmax, aggregate, pair, maps, flops, pair_saved, patch, patch_saved = STAGES[stage]
+    close(layer.pairs / 1e6, pairs)
+    close((count("subtraction2", layer, "eval").bytes - 8 * layer.pixels * layer.relation) / 1e9, minus)
+    close(8 * layer.pairs * layer.shared / 1e9, softmax)
+    close(count("aggregation", layer, "eval").bytes / 1e9, aggregate)
+    close(eager_bytes("pairwise", layer, "eval") / 1e9, pair)
+    close(count("pairwise", layer, "eval").bytes / 1e6, maps)
+    close(count("pairwise", layer, "eval").flops / 1e9, flops)
+    close(saved_bytes("pairwise", layer) / 1e9, pair_saved)
+    close(eager_bytes("patchwise", layer, "eval") / 1e9, patch)
+    close(saved_bytes("patchwise", layer) / 1e9, patch_saved)
+
+
+def test_one_layer_by_hand():
+    layer = Layer(batch=2, side=5, kernel=3, channels=64, relation=4, mid=16, shared=2)
+    assert (layer.pixels, layer.pairs, layer.maps) == (50, 450, 50 * 40)
+    assert count("subtraction2", layer, "eval") == (4 * (450 * 4 + 2 * 50 * 4), 450 * 4)
+    assert count("aggregation", layer, "train") == (4 * (3 * 450 * 2 + 5 * 50 * 16), 6 * 450 * 16)
+    assert count("pairwise", layer, "eval") == (4 * 2000, 2 * 450 * (6 * 4 + 4 * 2 + 16))
+    assert count("pairwise", layer, "train").bytes == 4 * (5 * 450 * 4 + 6 * 2000)
+    assert count("patchwise", layer, "eval") == (4 * (2 * 50 * 18 + 2 * 50 * 2 + 2000), 2 * 50 * (80 + 36 + 144))
+    assert count_block_rest(layer, "eval").flops == 2 * 50 * 64 * (4 + 4 + 16 + 16)
+
+
+@pytest.mark.parametrize(("row", "batch"), NETWORKS)
+def test_networks_are_counted_as_by_hand(row, batch):
+    spec, _ = san.list_networks()[row]
+    layers = [layer for layer, blocks in san.list_layers(spec, batch) for _ in range(blocks)]
+    kind = spec.attention
+    found = (
+        sum(eager_bytes(kind, layer, "eval") for layer in layers),
+        sum(eager_bytes(kind, layer, "train") for layer in layers),
+        sum(count(kind, layer, "eval").bytes for layer in layers),
+        sum(count(kind, layer, "train").bytes for layer in layers),
+        sum(count(kind, layer, "eval").flops for layer in layers),
+        sum(saved_bytes(kind, layer) for layer in layers),
+        sum(count_block_rest(layer, "eval").bytes for layer in layers),
+        sum(count_block_rest(layer, "eval").flops for layer in layers),
+    )
+    for value, printed in zip(found, NETWORKS[row, batch], strict=True):
+        if printed is not None:
+            close(value / 1e9, printed)
+
+
+OFFICIAL = {"san10": (2.044, 1.791), "san15": (2.859, 2.478), "san19": (3.636, 3.130)}
+
+
+@pytest.mark.parametrize(("row", "gmacs"), [(f"{n}-{k}", g) for n, pair in OFFICIAL.items() for k, g in
+                                            zip(("pair", "patch"), pair, strict=True)])  # fmt: skip
+def test_multiply_accumulates_of_the_official_networks(row, gmacs):
+    cost, _ = san.count_network(san.list_networks()[row][0], 1, "eval")
+    assert cost.flops / 2e9 == pytest.approx(gmacs, abs=0.0015)
+
+
+@pytest.mark.parametrize("suite", bench.PLANNED)
+@pytest.mark.parametrize("kind", ["cpu", "cuda"])
+def test_a_plan_needs_no_device(suite, kind):
+    result = plan_suite(suite, kind, None, (4e12, 6e13))
+    assert len({case["case"] for case in result["cases"]}) == len(result["cases"]) > 5
+    assert result["dry_run"] is True
+    if suite in bench.ROOFED:
+        case = result["cases"][0]
+        assert case["roof_ms"] == pytest.approx(max(case["gbyte"] / 4e3, case["gflop"] / 6e4) * 1e3, rel=1e-3)
+        assert case["bound"] in ("memory", "compute")
+        assert {case["case"].rsplit("/", 1)[1] for case in result["cases"]} == {"eval", "train"}
+    json.dumps(result)
+
+
+def test_a_gpu_plan_without_gpu_and_roof(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    result = plan_suite("kernels", "cuda", ["san10-stage1"])
+    assert {case["roof_ms"] for case in result["cases"]} == {None}
+    assert "--bandwidth" in result["notes"][-1]
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: plan_suite("kernels", "cuda", ["agregation"]), "did you mean 'aggregation'"),
+        (lambda: plan_suite("models", "cpu", None), "kernels, san, latency"),
+        (lambda: plan_suite("kernel", "cpu", None), "did you mean 'kernels'"),
+        (lambda: plan_suite("san", "cpu", None, (0.0, 1.0)), "GB/s"),
+        (lambda: measure_suite("kernels", "cpu", ["nothing/such"], 1), "choose one of|did you mean"),
+        (lambda: measure_suite("kernels", "cpu", None, 0), "1 or more"),
+        (lambda: bench.check_plot("latency", None), "kernels, san"),
+    ],
+)
+def test_refusals(call, words):
+    with pytest.raises(UserError) as caught:
+        call()
+    assert any(word in caught.value.hint for word in words.split("|"))
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Layers of a few pixels, and a roof that takes no time."""
+    from reproduce.bench import roofline
+
+    layer = Layer(batch=3, side=6, kernel=3, channels=64, relation=4, mid=16, shared=2)
+    monkeypatch.setattr(kernels, "list_layers", lambda kind: {"tiny": layer})
+    monkeypatch.setattr(roofline, "measure_roof", lambda device: roofline.Roof(2e10, 5e10))
+
+
+def decode_png(data):
+    """The distinct bytes of a PNG's pixels."""
+    place, body = 8, b""
+    while place < len(data):
+        size, kind = struct.unpack(">I4s", data[place : place + 8])
+        body += data[place + 8 : place + 8 + size] if kind == b"IDAT" else b""
+        place += size + 12
+    return set(zlib.decompress(body))
+
+
+def test_kernels_suite(small, tmp_path):
+    result = measure_suite("kernels", "cpu", None, 2)
+    assert [case["case"] for case in result["cases"]] == [
+        f"{operator}/tiny/{phase}" for operator in kernels.OPERATORS for phase in ("eval", "train")
+    ]
+    for case in result["cases"]:
+        assert case["n"] == 2
+        assert 0 < case["ms_q1"] <= case["ms"] <= case["ms_q3"]
+        assert case["gbyte_per_s"] == pytest.approx(case["gbyte"] / case["ms"] * 1e3, rel=1e-3)
+        assert case["roof_share"] == pytest.approx(case["roof_ms"] / case["ms"], rel=1e-3)
+        assert case["error"] < 1e-4
+        assert case["peak_mb"] > 0
+        assert case["peak_ratio"] == pytest.approx(case["peak_mb"] / case["twin_peak_mb"], rel=1e-3)
+    json.dumps(result)
+    path = write_result(result, tmp_path)
+    assert path.name.startswith("kernels-")
+    assert path.name.endswith(f"-torch-{torch.__version__.partition('+')[0]}.csv")
+    with path.open() as source:
+        lines = list(csv.DictReader(source))
+    assert len(lines) == 8
+    assert {"case", "ms", "ms_q1", "ms_q3", "n", "gbyte", "gflop", "gbyte_per_s", "roof_share", "peak_mb", "error",
+            "speedup", "device", "driver", "torch", "cuda", "cupy"} <= set(lines[0])  # fmt: skip
+    assert lines[0]["torch"] == torch.__version__.partition("+")[0]
+
+
+@pytest.mark.parametrize("kind", ["png", "svg"])
+def test_roofline_is_drawn(small, tmp_path, kind):
+    result = measure_suite("kernels", "cpu", ["aggregation", "pairwise"], 1)
+    path = tmp_path / f"roof.{kind}"
+    draw_roofline(result, path)
+    data = path.read_bytes()
+    if kind == "png":
+        assert data.startswith(b"\x89PNG")
+        assert len(decode_png(data)) > 30
+    else:
+        text = data.decode()
+        assert text.count("#0072b2") + text.count("#d55e00") >= 4
+        assert "FLOPs a byte" in text
+        draw_roofline(result, path)
+        assert path.read_bytes() == data, "the same result gives the same bytes"
+    with pytest.raises(UserError):
+        draw_roofline(result, tmp_path / "roof.gif")
+
+
+def test_san_suite(monkeypatch):
+    from reproduce.bench import roofline
+
+    monkeypatch.setattr(roofline, "measure_roof", lambda device: roofline.Roof(2e10, 5e10))
+    specs = {
+        "mini-pair": (san.San(attention="pairwise", stem=16, widths=(32, 64), layers=(1, 1), kernels=(3, 3)), 4),
+        "mini-patch": (
+            san.San(attention="patchwise", relation="concatenation", stem=16, widths=(32, 64), layers=(1, 1),
+                    kernels=(3, 3)), 4,
+        ),
+    }  # fmt: skip
+    monkeypatch.setattr(san, "list_networks", lambda: specs)
+    result = measure_suite("san", "cpu", ["mini"], 1)
+    assert [case["case"] for case in result["cases"]] == [
+        "mini-pair/eval", "mini-pair/train", "mini-patch/eval", "mini-patch/train",
+    ]  # fmt: skip
+    for case in result["cases"]:
+        assert case["error"] < 1e-4
+        assert case["speedup"] > 0
+        assert case["peak_mb"] > 0
+
+
+def test_latency_suite(monkeypatch):
+    monkeypatch.setattr(latency, "list_rows", lambda: ["san-pair"])
+    (case,) = measure_suite("latency", "cpu", None, 3)["cases"]
+    assert (case["case"], case["n"], case["batch"], case["speedup"]) == ("san-pair/eager", 3, 1, None)
+    assert 0 < case["ms_q1"] <= case["ms"] <= case["ms_q3"]
+    assert latency.REPETITIONS == 300
+    assert latency.PROTOCOL_WARMUPS == 10
+
+
+def test_latency_covers_table_3():
+    assert latency.list_rows()[:8] == list(TABLES["hierarchical"].rows)
+
+
+@pytest.mark.parametrize("row", ["san-pair", "san-patch"])
+def test_unfolded_networks_compute_the_same(row):
+    model = build(san.list_networks()[row][0]).double().eval()
+    image = torch.randn(2, 3, 32, 32, dtype=torch.float64)
+    with torch.no_grad():
+        ours = model(image)
+        with unfold.unfolded():
+            theirs = model(image)
+        again = model(image)
+    torch.testing.assert_close(theirs, ours, rtol=1e-9, atol=1e-9)
+    assert not torch.equal(theirs, ours), "the twin did not run"
+    assert torch.equal(again, ours)
+
+
+@pytest.mark.parametrize("operator", kernels.OPERATORS)
+@pytest.mark.parametrize("phase", ["eval", "train"])
+def test_unfold_is_as_exact_as_the_formulas(operator, phase):
+    case = problem.Problem(operator, Layer(3, 7, 3, 64, 4, 16, 2), phase, CPU)
+    case.run("fused")
+    assert case.error("unfold") < 1e-4
+    assert case.error("fused") < 1e-4
+
+
+def test_peak_memory_is_what_is_held_at_once():
+    def work():
+        one = torch.empty(1 << 20, dtype=torch.uint8)
+        del one
+        two = torch.empty(3 << 20, dtype=torch.uint8)
+        three = torch.empty(1 << 20, dtype=torch.uint8)
+        return two, three
+
+    assert peak_bytes(work, CPU) == pytest.approx(4 << 20, rel=0.01)
+
+
+def test_contestants_take_turns():
+    order = []
+    found = time_on_device({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, 3, CPU)
+    assert order == ["a", "b"] * 4
+    assert [len(found[name]) for name in "ab"] == [3, 3]
+    assert quartiles([4.0, 1.0, 2.0, 3.0]) == (1.75, 2.5, 3.25)
+    assert quartiles([2.0]) == (2.0, 2.0, 2.0)
+
+
+def run(*arguments):
+    from cli import app
+
+    return CliRunner().invoke(app, ["bench", *arguments])
+
+
+def test_command_line_plans_without_a_gpu(monkeypatch, tmp_path):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    options = ["--gpu", "--suite", "kernels", "--rows", "san10-stage1", "--dry-run"]
+    done = run(*options, "--bandwidth", "4300", "--flops", "67000", "--json")
+    assert done.exit_code == 0
+    cases = {case["case"]: case for case in json.loads(done.stdout)["cases"]}
+    assert cases["pairwise/san10-stage1/eval"]["roof_ms"] == pytest.approx(0.141, abs=0.001)
+    assert cases["pairwise/san10-stage1/eval"]["bound"] == "compute"
+    assert run(*options, "--out", str(tmp_path)).exit_code == 0
+    assert (tmp_path / "kernels-plan.csv").read_text().startswith("case,batch,gbyte")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--gpu", "--suite", "kernels"],
+        ["--cpu", "--gpu"],
+        ["--cpu", "--suite", "kernels", "--dry-run", "--bandwidth", "10"],
+        ["--cpu", "--suite", "kernels", "--bandwidth", "10", "--flops", "10"],
+        ["--cpu", "--suite", "kernels", "--dry-run", "--plot", "roof.png"],
+        ["--cpu", "--suite", "kernels", "--plot", "roof.bmp"],
+    ],
+)
+def test_command_line_refuses(arguments, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    done = run(*arguments)
+    assert isinstance(done.exception, UserError) or done.exit_code == 2

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from figures.verbs import add_verbs
 from reproduce.errors import UserError
 
 ROOT = Path(__file__).resolve().parent
@@ -244,13 +245,18 @@ def _terminal_width() -> int | None:
 
 @app.command(name="ls")
 def list_things(
-    what: Annotated[str, typer.Argument(help="rows | tables | runs | data.")] = "tables",
+    what: Annotated[str, typer.Argument(help="rows | tables | figures | runs.")] = "tables",
     as_json: Json = False,
 ) -> None:
-    """List rows, tables, data sets, or the runs of this machine."""
-    from reproduce.records import list_records
+    """List rows, tables, published figures, or the runs of this machine."""
+    if what == "figures":
+        from figures.published import list_figures
 
-    records = list_records(what)
+        records = list_figures()
+    else:
+        from reproduce.records import list_records
+
+        records = list_records(what)
     if as_json:
         show(records)
         return
@@ -349,6 +355,8 @@ def bench(
     for note in result["notes"]:
         print(note)
 
+
+add_verbs(app)
 
 if __name__ == "__main__":
     app()

@@ -15,7 +15,7 @@ from reproduce.plan import write_options
 from reproduce.recipe import Recipe, keys
 from reproduce.recipes import ENTRIES, TABLES, resolve
 
-KINDS = ("tables", "rows", "runs")
+KINDS = ("tables", "rows", "figures", "runs")
 _SHOWN = ("run_id", "budget", "variant", "dataset", "seed", "precision", "top1_val_selected", "top1_last", "status")
 _BARS = " ▁▂▃▄▅▆▇█"
 

@@ -74,7 +74,9 @@ def read_positions(folder: Path) -> list[Line]:
     except FileNotFoundError:
         return []
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} is not a whole list of positions ({error})", "delete it and train the row again") from None
+        raise UserError(
+            f"{path} is not a whole list of positions ({error})", "delete it and train the row again"
+        ) from None
 
 
 def _peak(row: float, column: float, a: float, b: float, c: float) -> tuple[float, float]:

@@ -21,7 +21,7 @@ from reproduce.recipes import find_entry, resolve
 from reproduce.train import make_optimiser
 
 ROWS = ("quadratic", "quadratic-aniso", "learned", "learned-content", "learned-content-ha", "vit", "vit-ha")
-_BATCH = {"cpu": 8, "cuda": 100}
+_BATCH = {"cpu": 16, "cuda": 100}
 
 
 def measure(kind: str, rows: Sequence[str] | None, repetitions: int) -> tuple[list[dict[str, Any]], list[str]]:

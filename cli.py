@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 from figures.verbs import add_verbs
 from reproduce.errors import UserError
 
-ROOT = Path(__file__).resolve().parent
+GIVEN: list[str] = []  # the words after the program's name, as the user gave them
 
 
 class Verbs(TyperGroup):
@@ -24,6 +24,7 @@ class Verbs(TyperGroup):
         """Take ``--debug`` at any place: with it, errors keep their traceback."""
         words = sys.argv[1:] if args is None else list(args)
         self.debug = "--debug" in words
+        GIVEN[:] = words
         return super().main([word for word in words if word != "--debug"], *positional, **extra)
 
     def invoke(self, ctx: Any) -> Any:
@@ -101,7 +102,7 @@ def command_line() -> str:
     """Return the command as the user gave it."""
     import shlex
 
-    return shlex.join(["attnrepro", *sys.argv[1:]])
+    return shlex.join(["attnrepro", *GIVEN])
 
 
 def ask(yes: bool) -> Any:

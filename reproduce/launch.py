@@ -103,6 +103,7 @@ class Session:
         facts = manifest.collect(
             recipe, run.source.name, run.source.sha256, run.seed, run.precision, str(self.device), command
         )
+        facts["data_path"] = str(run.source.root.resolve()) if run.source.root else None
         manifest.write(facts, run.folder)
         git = facts["git"]
         return {

@@ -5,11 +5,11 @@ list_records("runs"), read_run("vit-smoke-described-s0")
 
 import csv
 import math
-import shlex
 from pathlib import Path
 from typing import Any
 
 from reproduce import ledger, manifest
+from reproduce.data.identity import KNOWN_NAMES
 from reproduce.errors import UserError, did_you_mean
 from reproduce.plan import write_options
 from reproduce.recipe import Recipe, keys
@@ -95,7 +95,9 @@ def repeat_command(line: dict[str, Any], facts: dict[str, Any]) -> str:
         for key in keys(recipe)
         if key != "model.classes" and _value(recipe, key) != _value(base, key)
     ]
-    data = _data_option(facts["command"]) if line["dataset"] != base.data.name else None
+    data = None
+    if line["dataset"] != base.data.name:
+        data = str(line["dataset"]) if line["dataset"] in KNOWN_NAMES else str(facts.get("data_path"))
     options = write_options(
         data=data,
         settings=changed,
@@ -144,16 +146,6 @@ def _read_history(path: Path) -> list[dict[str, float | None]]:
             ]
     except (OSError, ValueError, TypeError) as error:
         raise UserError(f"{path} is not a whole curve ({error})", "train the row again with --resume never") from None
-
-
-def _data_option(command: str) -> str | None:
-    words = shlex.split(command)
-    for index, word in enumerate(words):
-        if word == "--data" and index + 1 < len(words):
-            return words[index + 1]
-        if word.startswith("--data="):
-            return word.partition("=")[2]
-    return None
 
 
 def _value(recipe: Recipe, key: str) -> Any:

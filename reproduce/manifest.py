@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from reproduce.errors import UserError
+from reproduce.files import write_whole
 from reproduce.recipe import Recipe
 
 FORMAT = "attnrepro manifest 1"
@@ -104,24 +105,8 @@ def git_state(root: Path = ROOT) -> dict[str, Any]:
 def write(manifest: dict[str, Any], folder: Path) -> Path:
     """Write ``manifest.json`` into ``folder`` in one step and return its path; raises UserError where that fails."""
     path = folder / NAME
-    fresh = folder / f"{NAME}.{os.getpid()}.tmp"
     text = json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            with fresh.open("w", encoding="utf-8") as target:
-                target.write(text)
-                target.flush()
-                os.fsync(target.fileno())
-            fresh.replace(path)
-        finally:
-            with contextlib.suppress(OSError):
-                fresh.unlink(missing_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"{path} cannot be written ({error.strerror or error})",
-            "free some space or set ATTNREPRO_RESULTS to a folder that can be written",
-        ) from error
+    write_whole(path, text.encode("utf-8"))
     return path
 
 

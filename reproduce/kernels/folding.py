@@ -115,10 +115,11 @@ def weigh_patches(phi: Tensor, psi: Tensor, mapping: Mapping, window: Window, re
         centre = torch.addcmul(shift[:rows, None, None], window.centres(phi), scale[:rows, None, None])
         h_NMHW = h_NMHW + torch.einsum("md,ndhw->nmhw", weight1[:, :rows], F.relu(centre))
     active = F.relu(mapping.normalise2(h_NMHW.flatten(2)))
-    out = multiply(mapping.matrix2.to(dtype), active)
-    if mapping.bias is not None:
-        out = out + mapping.bias.to(dtype)[:, None]
-    return out.unflatten(1, (-1, taps))
+    weight2 = mapping.matrix2.to(dtype)
+    if mapping.bias is None:
+        return multiply(weight2, active).unflatten(1, (-1, taps))
+    bias_1O1 = mapping.bias.to(dtype)[None, :, None]
+    return torch.baddbmm(bias_1O1, weight2.expand(len(active), -1, -1), active).unflatten(1, (-1, taps))
 
 
 def correlate(phi: Tensor, psi: Tensor, window: Window, cupy: bool) -> Tensor:

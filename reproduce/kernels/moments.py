@@ -9,10 +9,11 @@ and dilation are in the matrices, so the sums below are small matrix products, d
 with p, q the maps' own means, subtracted first so that float32 loses nothing where a mean is large.
 """
 
+from functools import lru_cache
 from typing import NamedTuple, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .mapping import Mapping
 from .window import Window
@@ -28,6 +29,18 @@ class Moments(NamedTuple):
 
 def count_reads(size: int, window: Window, like: Tensor) -> Tensor:
     """Return (k, outputs, size): 1 where tap row ky of an output row reads this row of the map, else 0."""
+    if torch.compiler.is_compiling() or type(like) not in (Tensor, nn.Parameter) or like.device.type != "cpu":
+        return _count_reads(size, window, like)  # kept only where a kept tensor is a plain one in ordinary memory
+    return _keep_reads(size, window, like.dtype)
+
+
+@lru_cache(maxsize=32)
+def _keep_reads(size: int, window: Window, dtype: torch.dtype) -> Tensor:
+    with torch.inference_mode(False):
+        return _count_reads(size, window, torch.empty(0, dtype=dtype))
+
+
+def _count_reads(size: int, window: Window, like: Tensor) -> Tensor:
     outputs = -(-size // window.stride)
     tap = torch.arange(window.kernel, device=like.device)[:, None] * window.dilation
     row = tap + torch.arange(outputs, device=like.device) * window.stride - window.pad

@@ -91,7 +91,7 @@ def activate(hidden_NMTY: Tensor, scale_M1: Tensor, shift_M1: Tensor) -> Tensor:
 
 
 def close_relu(g: Tensor, active: Tensor, out: Tensor) -> None:
-    """Write g where ``active`` > 0, else 0; ``out`` may be ``active``."""
+    """Write g where ``active`` > 0, else 0; ``out`` may be either of the two."""
     torch.ops.aten.threshold_backward.grad_input(g, active, 0, grad_input=out)
 
 
@@ -215,8 +215,9 @@ def _unweigh(
             logits[..., shifts.out_width :].zero_()
         flat, active = logits.flatten(2), activate(hidden[part], scale, shift)
         grad_weight2 += torch.matmul(flat, active.mT).sum(0)
-        back = grad_u[part].view(*grad_u[part].shape[:2], -1)
-        close_relu(multiply(pair.weight2.T, flat), active, back)
+        back = grad_u[part].flatten(2)
+        torch.bmm(pair.weight2.T.expand(len(flat), -1, -1), flat, out=back)
+        close_relu(back, active, back)
         total[0] += back.sum(2).sum(0, dtype=torch.float64)
         total[1] += torch.linalg.vecdot(back, hidden[part].flatten(2)).sum(0, dtype=torch.float64)
     return grad_beta, grad_weight2, grad_u, total[0], total[1]
@@ -240,7 +241,7 @@ def _unrelate(
             planes, back = shifts.spread(pair.b[part]), shifts.empty_planes(pair.b[part])
         cut = slice(taps.start, taps.stop)
         g = grad_u[part, :, cut]
-        g.mul_(gain).add_(hidden[part, :, cut] * slope).add_(offset)
+        g.mul_(gain).addcmul_(hidden[part, :, cut], slope).add_(offset)
         g[..., shifts.out_width :].zero_()
         if grad_place is not None:
             grad_place[:, cut] += g.sum(0)

@@ -78,6 +78,14 @@ class Shifts:
             planes.storage_offset() + plane * stride[0] + offset,
         )
 
+    def views(self, planes: Tensor, shared: int) -> list[Tensor]:
+        """Return the views of all taps with the channels split, (N, C/shared, shared, Ho, pitch)."""
+        _, batch, channels = planes.shape[:3]
+        size = (batch, channels // shared, shared, self.out_height, self.pitch)
+        plane, sample, channel, row, column = planes.stride()
+        stride, start = (sample, shared * channel, channel, row, column), planes.storage_offset()
+        return [planes.as_strided(size, stride, start + index * plane + offset) for index, offset in self.places]
+
     def collect(self, planes: Tensor) -> Tensor:
         """Return (N, C, H, W): the transpose of `spread`, border folded back."""
         step, pad = self.window.stride, self.window.pad
@@ -160,27 +168,28 @@ def aggregate(x_NCHW: Tensor, weight_NQTL: Tensor, window: Window) -> Tensor:
 
 def aggregate_planes(shifts: Shifts, planes: Tensor, weight_NQTY: Tensor) -> Tensor:
     """Return (n, C/Cw, Cw, Ho, pitch) from the planes of x and weights (n, Cw, T, Ho, pitch)."""
-    weight, split = weight_NQTY.unsqueeze(1), (-1, weight_NQTY.shape[1])
-    total = shifts.view(planes, 0).unflatten(1, split) * weight[:, :, :, 0]
-    for tap in range(1, shifts.window.taps):
-        total.addcmul_(shifts.view(planes, tap).unflatten(1, split), weight[:, :, :, tap])
+    views, weights = shifts.views(planes, weight_NQTY.shape[1]), weight_NQTY.unsqueeze(1).unbind(3)
+    total = views[0] * weights[0]
+    for view, weight in zip(views[1:], weights[1:], strict=True):
+        total.addcmul_(view, weight)
     return total
 
 
 def spread_gradient(shifts: Shifts, g_NSQY: Tensor, weight_NQTY: Tensor) -> Tensor:
     """Return (n, C, H, W), the gradient of x, from g (n, C/Cw, Cw, Ho, pitch) with zero rubbish."""
-    planes, weight = shifts.empty_planes(g_NSQY.flatten(1, 2)), weight_NQTY.unsqueeze(1)
-    for tap in range(shifts.window.taps):
-        shifts.view(planes, tap).unflatten(1, g_NSQY.shape[1:3]).addcmul_(g_NSQY, weight[:, :, :, tap])
+    planes = shifts.empty_planes(g_NSQY.flatten(1, 2))
+    weights = weight_NQTY.unsqueeze(1).unbind(3)
+    for view, weight in zip(shifts.views(planes, g_NSQY.shape[2]), weights, strict=True):
+        view.addcmul_(g_NSQY, weight)
     return shifts.collect(planes)
 
 
 def weight_gradient(shifts: Shifts, planes: Tensor, g_NSQY: Tensor, out_NQTY: Tensor) -> Tensor:
     """Fill ``out_NQTY`` (n, Cw, T, Ho, pitch) with the gradient of the weights and return it."""
     product = torch.empty_like(g_NSQY)
-    for tap in range(shifts.window.taps):
-        torch.mul(shifts.view(planes, tap).unflatten(1, g_NSQY.shape[1:3]), g_NSQY, out=product)
-        torch.sum(product, dim=1, out=out_NQTY[:, :, tap])
+    for view, out in zip(shifts.views(planes, g_NSQY.shape[2]), out_NQTY.unbind(2), strict=True):
+        torch.mul(view, g_NSQY, out=product)
+        torch.sum(product, dim=1, out=out)
     return out_NQTY
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 
 T = TypeVar("T")
@@ -148,3 +148,21 @@ class Kept:
     def clear(self) -> None:
         """Forget every result."""
         self._results.clear()
+
+
+class KeepingModule(nn.Module):
+    """A module that keeps results of its weights at inference and forgets them when training begins.
+
+    Version counters alone would do for torch's own optimisers; a fused kernel need not count.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._kept = Kept()
+
+    def train(self, mode: bool = True) -> "KeepingModule":
+        """Switch the mode as usual."""
+        if mode:
+            self._kept.clear()
+        super().train(mode)
+        return self

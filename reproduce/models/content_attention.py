@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from reproduce.models.algebra import Kept, merge_query_key, merge_value_output
+from reproduce.models.algebra import KeepingModule, merge_query_key, merge_value_output
 from reproduce.models.dropout import draw_mask, drop
 
 # Images a chunk at inference: scores of a few images (2.4 MB each at 9 heads, 256 tokens) stay in cache.
@@ -67,7 +67,7 @@ class RelativeTables(nn.Module):
         return torch.cat([row, column], dim=-1).view(B, n * n * H, 2 * n)
 
 
-class ContentAttention(nn.Module):
+class ContentAttention(KeepingModule):
     """Multi-head attention by content, D_h = D, scores scaled by 1/sqrt(D).
 
     ``side`` adds relative positions; ``transpose_content`` is slip B2 (the maps of the transposed image).
@@ -95,7 +95,6 @@ class ContentAttention(nn.Module):
         self.output = nn.Linear(heads * width, width)
         self.positions = RelativeTables(width, side) if side else None
         self.path = "fast"
-        self._kept = Kept()
 
     def keep(self, x_BND: Tensor) -> Tensor:
         """Return the keys: hidden states on the fast path (W_k is merged), projected keys on the naive one."""

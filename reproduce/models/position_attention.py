@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from reproduce.models.algebra import Kept, apply_separable, apply_shared, merge_value_output
+from reproduce.models.algebra import KeepingModule, apply_separable, apply_shared, merge_value_output
 from reproduce.models.dropout import drop
 from reproduce.models.positions import GaussianPositions, LearnedPositions
 
@@ -29,7 +29,7 @@ class SeparableMap(NamedTuple):
         return whole.flatten(3, 4).flatten(1, 2)
 
 
-class PositionAttention(nn.Module):
+class PositionAttention(KeepingModule):
     """Multi-head attention with input-independent maps; each head mixes all D channels.
 
     Without ``value_projection`` a head's values are the hidden states themselves, and the output layer
@@ -53,7 +53,6 @@ class PositionAttention(nn.Module):
         self.value = nn.Linear(width, heads * width, bias=False) if value_projection else None
         self.output = nn.Linear(heads * width, width)
         self.path = "fast"
-        self._kept = Kept()
 
     def keep(self, x_BND: Tensor) -> SeparableMap | Tensor:
         """Return the maps, which hierarchical passes share: factors where that is exact, else (H, N, N)."""

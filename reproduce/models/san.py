@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from reproduce.architectures import San
 from reproduce.errors import UserError
 from reproduce.kernels import pairwise_attention, patchwise_attention, read_mapping
-from reproduce.models.algebra import Kept
+from reproduce.models.algebra import KeepingModule
 
 
 class PassNorm(nn.BatchNorm2d):
@@ -48,7 +48,7 @@ def list_coordinates(height: int, width: int, like: Tensor) -> Tensor:
     return torch.stack([x_W.expand(height, width), y_H[:, None].expand(height, width)])[None]
 
 
-class LocalAttention(nn.Module):
+class LocalAttention(KeepingModule):
     """Vector attention over a k x k footprint: relation of phi and psi -> gamma -> weights of beta (Eq. 5, 6)."""
 
     def __init__(self, spec: San, channels: int, kernel: int, passes: int) -> None:
@@ -78,7 +78,6 @@ class LocalAttention(nn.Module):
                 nn.Conv2d(hidden, out, 1),
             ]
         )
-        self._kept = Kept()
 
     def forward(self, x_BCHW: Tensor, key_BrHW: Tensor, with_weights: bool = False) -> tuple[Tensor, Tensor | None]:
         """Return the output (B, m, H, W) and, where asked for, the weights (B, Cw, t, L)."""

@@ -135,3 +135,15 @@ def test_kept_results_are_not_reused_under_autocast() -> None:
         assert torch.equal(model(image), exact)
     assert not torch.equal(rounded, exact)
     assert torch.allclose(rounded, exact, atol=0.05)
+
+
+def test_training_forgets_what_was_kept_even_where_no_version_is_counted() -> None:
+    model = make("vit", "described").eval()
+    image = torch.randn(1, 3, 32, 32, dtype=torch.float64)
+    with torch.no_grad():
+        model(image)
+        model.train()
+        for weight in model.parameters():
+            weight.data.mul_(1.5)  # .data hides the write from the version counter
+        model.eval()
+        assert torch.allclose(model(image), use_path(model, "naive")(image), rtol=1e-10)

@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# One thread a process and a process a core: small products gain nothing from a second thread.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 
 .PHONY: demo test test-slow lint types check golden clean
 
@@ -9,10 +11,10 @@ demo: $(VENV)/installed
 	$(BIN)/attnrepro table hierarchical
 
 test: $(VENV)/developed lint types
-	$(BIN)/python -m pytest -m "not slow and not gpu and not network"
+	$(PYTEST) -m "not slow and not gpu and not network"
 
 test-slow: $(VENV)/developed
-	$(BIN)/python -m pytest -m "slow and not gpu and not network"
+	$(PYTEST) -m "slow and not gpu and not network"
 
 lint: $(VENV)/developed
 	$(BIN)/ruff check .

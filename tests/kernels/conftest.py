@@ -3,7 +3,15 @@
 import pytest
 import torch
 
+from reproduce.kernels import choice
+
 
 @pytest.fixture(autouse=True)
 def seed():
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def no_map_is_small(monkeypatch):
+    """The fast paths are what is tested, on maps that would otherwise go by the plain twins; see test_small."""
+    monkeypatch.setattr(choice, "SMALL", -1)

@@ -28,7 +28,7 @@ def test_a_band_is_the_interval_over_seeds() -> None:
     found = (curves[0].mean[-1], curves[0].low[-1], curves[0].high[-1])
     assert found == pytest.approx((expected.mean, expected.low, expected.high))
     assert curves[0].epochs == [1, 2, 3]
-    assert curves[1].mean[-1] == 0.1
+    assert curves[1].mean[-1] == pytest.approx(0.1)
     assert curves[1].low == [None] * 3
 
 

@@ -4,10 +4,10 @@ rows = finish_in_parallel(session, runs, command, jobs=2)
 """
 
 import multiprocessing
-import queue
 import sys
 import threading
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import astuple
 from typing import Any
 
 from tqdm import tqdm
@@ -15,7 +15,7 @@ from tqdm import tqdm
 from reproduce.launch import Event, Session
 from reproduce.run import Run
 
-_HANDED: "queue.Queue[Event]"
+_HANDED: Any
 
 
 def finish_in_parallel(session: Session, runs: list[Run], command: str, jobs: int) -> list[dict[str, Any] | None]:
@@ -45,15 +45,17 @@ def _hand_over(events: Any) -> None:
 
 
 def _finish(session: Session, run: Run, command: str) -> dict[str, Any] | None:
-    return session.finish(run, command, on_event=_HANDED.put)
+    # a plain tuple: the process that holds the queue need not import what an Event is made of
+    return session.finish(run, command, on_event=lambda event: _HANDED.put(astuple(event)))
 
 
-def _watch(events: "queue.Queue[Event | None]", runs: list[Run]) -> None:
+def _watch(events: Any, runs: list[Run]) -> None:
     """Show what the workers report: one bar over all epochs on a terminal, a line an epoch elsewhere."""
     total = sum(run.recipe.total_epochs for run in runs)
     done: dict[str, int] = {}
     with tqdm(total=total, unit="epoch", dynamic_ncols=True, leave=False, disable=not sys.stderr.isatty()) as bar:
-        while (event := events.get()) is not None:
+        while (parts := events.get()) is not None:
+            event = Event(*parts)
             if bar.disable:
                 print(event.line(), file=sys.stderr, flush=True)
                 continue

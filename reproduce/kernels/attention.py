@@ -5,7 +5,7 @@ from torch import Tensor
 
 from . import reference
 from .checks import PAIRWISE, PATCHWISE, check_alike, check_choice, check_mapping, check_shape, check_window
-from .choice import cast_for_autocast, is_exporting, use_cupy
+from .choice import cast_for_autocast, is_exporting, is_small, use_cupy
 from .folding import attend_pairs, correlate, weigh_patches
 from .local import aggregation
 from .mapping import Mapping
@@ -107,7 +107,8 @@ def patchwise_attention(
     check_mapping(mapping, sizes[relation], taps, beta)
     cupy = use_cupy(phi, backend)
     with torch.autocast(phi.device.type, enabled=False):
-        weight = _weigh_patches(phi, psi, mapping, window, relation, cupy)
+        plain = is_exporting() or phi.shape[0] == 0 or is_small(beta, window, cupy)
+        weight = _weigh_patches(phi, psi, mapping, window, relation, cupy, plain)
     y = aggregation(beta, weight.to(beta.dtype), kernel_size, stride, dilation, pad_mode, backend)
     return (y, weight) if return_weights else y
 
@@ -118,8 +119,9 @@ def _attend_pairs(
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     place = None if position is None else position.to(phi.dtype)
     with torch.autocast(phi.device.type, enabled=False):
-        if is_exporting() or phi.shape[0] == 0 or relation == "dot":
-            weight = _weigh_pairs(phi, psi, mapping, window, place, relation, cupy)
+        plain = is_exporting() or phi.shape[0] == 0 or is_small(beta, window, cupy)
+        if plain or relation == "dot":
+            weight = _weigh_pairs(phi, psi, mapping, window, place, relation, cupy, plain)
             options = window.kernel, window.stride, window.dilation, PAD_MODES[not window.reflect]
             y = aggregation(beta, weight.to(beta.dtype), *options, "cupy" if cupy else "torch")
         else:
@@ -129,10 +131,11 @@ def _attend_pairs(
 
 
 def _weigh_pairs(
-    phi: Tensor, psi: Tensor, mapping: Mapping, window: Window, position: Tensor | None, relation: str, cupy: bool
-) -> Tensor:
+    phi: Tensor, psi: Tensor, mapping: Mapping, window: Window, position: Tensor | None, relation: str, cupy: bool,
+    plain: bool,
+) -> Tensor:  # fmt: skip
     """Weights by the plain formulas; the dot product, one value a pair, comes from the aggregation operator."""
-    if relation != "dot" or is_exporting() or phi.shape[0] == 0:
+    if plain or relation != "dot":
         return reference.pairwise_weights(phi, psi, mapping, window, position, relation)
     z_NDTL = correlate(phi, psi, window, cupy)
     if position is not None:
@@ -141,9 +144,11 @@ def _weigh_pairs(
     return reference.apply_mapping(z_NDTL, mapping).softmax(dim=2)
 
 
-def _weigh_patches(phi: Tensor, psi: Tensor, mapping: Mapping, window: Window, relation: str, cupy: bool) -> Tensor:
+def _weigh_patches(
+    phi: Tensor, psi: Tensor, mapping: Mapping, window: Window, relation: str, cupy: bool, plain: bool
+) -> Tensor:
     """Weights (N, Cw, T, L); only the clique product, k^4 values a pixel, is materialised."""
-    if is_exporting() or phi.shape[0] == 0 or relation == "clique":
+    if plain or relation == "clique":
         return reference.patchwise_weights(phi, psi, mapping, window, relation)
     if relation == "star":
         z_NTL = correlate(phi, psi, window, cupy).squeeze(1)

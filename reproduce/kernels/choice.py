@@ -7,6 +7,9 @@ import torch
 from torch import Tensor
 
 from .checks import BACKENDS, check_choice
+from .window import Window
+
+SMALL = 600_000  # values of the gathered map; on one core the twins win below about that, up to twofold
 
 
 @cache
@@ -46,6 +49,18 @@ def use_cupy(tensor: Tensor, backend: str) -> bool:
 def is_exporting() -> bool:
     """Return whether a graph is being exported (ONNX, torch.export): the plain twins then are traced instead."""
     return torch.onnx.is_in_onnx_export() or torch.compiler.is_exporting()
+
+
+def is_small(x_NCHW: Tensor, window: Window, cupy: bool) -> bool:
+    """Return whether the plain twin, with all k*k neighbours of the map materialised, is the faster way.
+
+    So it is on the CPU below `SMALL` values: there the fast path waits for its many calls, not for its arithmetic.
+    Halves are left to the operators, which sum in float32.
+    """
+    if cupy or x_NCHW.device.type != "cpu" or x_NCHW.dtype.itemsize < 4:
+        return False
+    height, width = window.out_size(*x_NCHW.shape[-2:])
+    return x_NCHW.shape[0] * x_NCHW.shape[1] * window.taps * height * width <= SMALL
 
 
 def cast_for_autocast(*tensors: Tensor) -> tuple[Tensor, ...]:

@@ -48,16 +48,17 @@ def use_cupy(tensor: Tensor, backend: str) -> bool:
 
 def is_exporting() -> bool:
     """Return whether a graph is being exported (ONNX, torch.export): the plain twins then are traced instead."""
-    return torch.onnx.is_in_onnx_export() or torch.compiler.is_exporting()
+    exporting = getattr(torch.compiler, "is_exporting", torch.compiler.is_dynamo_compiling)  # not in torch 2.6
+    return torch.onnx.is_in_onnx_export() or exporting()
 
 
 def is_small(x_NCHW: Tensor, window: Window, cupy: bool) -> bool:
     """Return whether the plain twin, with all k*k neighbours of the map materialised, is the faster way.
 
     So it is on the CPU below `SMALL` values: there the fast path waits for its many calls, not for its arithmetic.
-    Halves are left to the operators, which sum in float32.
+    Halves are left to the operators, which sum in float32; so are compiled graphs, which then never branch on sizes.
     """
-    if cupy or x_NCHW.device.type != "cpu" or x_NCHW.dtype.itemsize < 4:
+    if cupy or torch.compiler.is_compiling() or x_NCHW.device.type != "cpu" or x_NCHW.dtype.itemsize < 4:
         return False
     height, width = window.out_size(*x_NCHW.shape[-2:])
     return x_NCHW.shape[0] * x_NCHW.shape[1] * window.taps * height * width <= SMALL

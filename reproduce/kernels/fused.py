@@ -4,7 +4,7 @@
 attention (`patch`). What the backward needs, h and alpha, leaves the operator as outputs without a gradient.
 """
 
-from typing import Any
+from typing import Any, List  # noqa: UP035
 
 import torch
 import torch.nn.functional as F
@@ -50,7 +50,7 @@ def attend_backward(
     place: Tensor | None, scale2: Tensor, shift2: Tensor, weight2: Tensor, alpha: Tensor, hidden: Tensor,
     mean: Tensor, var: Tensor, batch_stats: bool, eps: float, form: str,
     kernel: int, stride: int, dilation: int, reflect: bool, cupy: bool,
-) -> list[Tensor]:  # fmt: skip
+) -> List[Tensor]:  # fmt: skip  # noqa: UP006 (the schema of torch 2.6 knows no list[...])
     """Return the gradients of the tensors of `Pair`, without the one of a ``place`` that is None."""
     pair = Pair(a, b, beta, c, weight1, place, scale2, shift2, weight2)
     grads = _core("attend_backward", cupy)(
@@ -155,7 +155,7 @@ def project(
 def project_backward(
     grad: Tensor, psi: Tensor, phi: Tensor | None, scale: Tensor, shift: Tensor, weight1: Tensor,
     kernel: int, stride: int, dilation: int, reflect: bool, cupy: bool,
-) -> list[Tensor]:  # fmt: skip
+) -> List[Tensor]:  # fmt: skip  # noqa: UP006 (as above)
     """Return the gradients of the tensors of `Patch`, without the one of a ``phi`` that is None."""
     window = Window(kernel, stride, dilation, reflect)
     grads = _core("project_backward", cupy)(grad, Patch(psi, phi, scale, shift, weight1), window)

@@ -63,16 +63,19 @@ def patchwise_relation(phi_NRHW: Tensor, psi_NRHW: Tensor, window: Window, relat
         return (phi_NRL.unsqueeze(2) - psi_NRTL).flatten(1, 2)
     if relation == "star":
         return (phi_NRL.unsqueeze(2) * psi_NRTL).sum(dim=1)
-    return torch.einsum("nrjl,nrkl->njkl", gather(phi_NRHW, window), psi_NRTL).flatten(1, 2)
+    # matmul, not einsum, for the reason in apply_mapping
+    pairs_NLJK = gather(phi_NRHW, window).permute(0, 3, 2, 1) @ psi_NRTL.permute(0, 3, 1, 2)
+    return pairs_NLJK.flatten(2).mT.contiguous()
 
 
 def apply_mapping(z_NDX: Tensor, mapping: Mapping) -> Tensor:
     """Return gamma(z), (N, O, ...): BatchNorm, ReLU, 1x1, BatchNorm, ReLU, 1x1; running statistics in place."""
     shape = z_NDX.shape
     hidden = F.relu(mapping.normalise1(z_NDX.flatten(2)))
-    hidden = torch.einsum("md,ndx->nmx", mapping.matrix1.to(hidden.dtype), hidden)
+    # bmm, not einsum: what einsum returns may be transposed in memory, and compiled graphs then guess its strides wrong
+    hidden = torch.bmm(mapping.matrix1.to(hidden.dtype).expand(shape[0], -1, -1), hidden)
     hidden = F.relu(mapping.normalise2(hidden))
-    out = torch.einsum("om,nmx->nox", mapping.matrix2.to(hidden.dtype), hidden)
+    out = torch.bmm(mapping.matrix2.to(hidden.dtype).expand(shape[0], -1, -1), hidden)
     if mapping.bias is not None:
         out = out + mapping.bias.to(hidden.dtype)[:, None]
     return out.unflatten(2, shape[2:])

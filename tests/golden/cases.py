@@ -8,7 +8,7 @@ import pandas as pd
 
 from reproduce import ledger
 from reproduce.recipe import Recipe
-from reproduce.recipes import TABLES, plan
+from reproduce.recipes import TABLES, plan_table
 
 DATA = "0123456789ab" + "0" * 52
 OTHER_DATA = "fedcba987654" + "0" * 52
@@ -32,7 +32,7 @@ EMPTY = ledger.read(Path("no such ledger.csv"))
 
 
 def recipes(name: str, variant: str = "described", budget: str = "smoke", **changes: Any) -> dict[str, Recipe]:
-    return plan(TABLES[name].rows, variant=variant, budget=budget, changes=changes or None)
+    return plan_table(TABLES[name], variant=variant, budget=budget, changes=changes or None)
 
 
 def run(recipe: Recipe, seed: int, top1: float, **more: Any) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import torch
 
 from reproduce.kernels import Window, aggregation, fused, ops, pairwise_attention, patchwise_attention, subtraction2
 
-from .cases import make_mapping, trainable
+from .cases import PAIR_ROWS, PATCH_ROWS, make_mapping, trainable
 
 WINDOWS = [Window(3), Window(3, 2, 2, False)]
 
@@ -77,6 +77,21 @@ def test_compiled_full_graph_equals_eager(kind, training, backend):
         y = function(maps, mine)
         grads = torch.autograd.grad(y.square().sum(), [*used, leaves["weight1"], leaves["scale2"]])
         found.append([y, *grads, mine.running_mean1, mine.running_var2])
+    for eager, compiled in zip(*found, strict=True):
+        torch.testing.assert_close(compiled, eager, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("kind", "relation"), [("pair", "dot"), ("patch", "star"), ("patch", "clique")])
+def test_relations_that_use_the_twins_compile(kind, relation):
+    torch._dynamo.reset()
+    rows = PAIR_ROWS[relation](4) if kind == "pair" else PATCH_ROWS[relation](4, 9)
+    mapping = make_mapping(rows, 3, 2 if kind == "pair" else 18, dtype=torch.float32)
+    attend = pairwise_attention if kind == "pair" else patchwise_attention
+    maps = [leaf(2, 4, 6, 5, dtype=torch.float32) for _ in range(3)]
+    found = []
+    for function in (attend, torch.compile(attend, fullgraph=True, backend="aot_eager")):
+        y = function(*maps, trainable(mapping)[0], 3, relation=relation)
+        found.append([y, *torch.autograd.grad(y.square().sum(), maps)])
     for eager, compiled in zip(*found, strict=True):
         torch.testing.assert_close(compiled, eager, rtol=1e-4, atol=1e-4)
 

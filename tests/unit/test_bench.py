@@ -329,3 +329,15 @@ def test_command_line_refuses(arguments, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     done = run(*arguments)
     assert isinstance(done.exception, UserError) or done.exit_code == 2
+
+
+def test_input_suite_gives_cases(monkeypatch):
+    from reproduce.bench import input as pipelines
+
+    rates = {"median": 2.0, "quartile_low": 1.0, "quartile_high": 3.0, "low": 1.0, "high": 3.0}
+    found = {"ours": rates, "torchvision": rates | {"num_workers": 2}, "ratio": rates, "n": 4, "threads": 1}
+    found |= {"images": 10, "image_size": 32, "batch_size": 5}
+    monkeypatch.setattr(pipelines, "measure", lambda rounds: found | {"n": rounds})
+    result = measure_suite("input", "cpu", None, 4)
+    assert [case["case"] for case in result["cases"]] == ["ours", "torchvision", "ratio"]
+    assert "4 rounds" in result["notes"][0]

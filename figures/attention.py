@@ -13,8 +13,9 @@ import numpy as np
 
 from figures import quantities
 from figures.average import DEFAULT, Reading, average_attention, find_reading
-from figures.maps import Array, View, average, check_slice, is_local, name_layers, pick_query
-from figures.pictures import Picture, choose_picture, find_picture, first_images, prepare
+from figures.layers import check_slice, is_local, name_layers
+from figures.maps import Array, View, average, pick_query
+from figures.pictures import Picture, choose_pictures, find_picture, first_images, mean_picture, prepare
 from figures.query import Pixel, find_token, read_layers, read_query
 from figures.request import Request, beside, place, write_csv
 from figures.style import Grid, draw_grid, save
@@ -96,27 +97,25 @@ def draw_attention(subject: Subject, request: Request) -> dict[str, Any]:
     }
 
 
-def _picture(subject: Subject, request: Request) -> Picture | None:
+def _picture(subject: Subject, request: Request) -> Picture:
     if request.images is not None:
-        return None
+        return mean_picture(subject, request.images)
     if len(request.image) > 1:
         raise UserError("a figure shows one image", "name one --image, or write a page: --format html")
-    return find_picture(request.image[0], subject) if request.image else choose_picture(subject)
+    return find_picture(request.image[0], subject) if request.image else choose_pictures(subject)[0]
 
 
-def _images(subject: Subject, request: Request, picture: Picture | None) -> "Iterator[Tensor]":
-    if picture is None:
-        yield from first_images(subject, request.images or 1)
+def _images(subject: Subject, request: Request, picture: Picture) -> "Iterator[Tensor]":
+    if request.images is not None:
+        yield from first_images(subject, request.images)
     else:
         yield prepare(picture.pixels_HW3, subject.recipe)
 
 
-def _describe(
-    subject: Subject, request: Request, pixel: Pixel, picture: Picture | None, result: Shown
-) -> tuple[str, str]:
+def _describe(subject: Subject, request: Request, pixel: Pixel, picture: Picture, result: Shown) -> tuple[str, str]:
     """Return the subtitle and the stem of the file's name."""
-    of = picture.name if picture else f"mean over the first {request.images} test images"
-    of_stem = picture.name.replace(":", "-").replace(".", "-") if picture else f"mean-{request.images}"
+    of = picture.name
+    of_stem = f"mean-{request.images}" if request.images else of.replace(":", "-").replace(".", "-")
     where = f"pixel ({pixel[0]}, {pixel[1]})"
     only = "" if request.layers is None else f"-layers-{request.layers.replace(',', '_')}"
     if result.local:
@@ -135,8 +134,13 @@ def _describe(
 
 
 def _lay_out(
-    result: Shown, request: Request, layers: list[int], names: list[str], pixel: Pixel, size: int,
-    picture: Picture | None,
+    result: Shown,
+    request: Request,
+    layers: list[int],
+    names: list[str],
+    pixel: Pixel,
+    size: int,
+    picture: Picture,
 ) -> dict[str, Any]:
     """Return the fields of the grid but its title."""
     count = max(len(result.shown[layer - 1]) for layer in layers)
@@ -160,7 +164,7 @@ def _lay_out(
         "columns": _columns(result, count),
         "bar": "weight" if result.local else "average attention" if request.average else "attention weight",
         "footer": footer,
-        "image_HW3": picture.pixels_HW3 if picture else None,
+        "image_HW3": picture.pixels_HW3,
         # pixel centres lie on whole numbers: the square starts half a pixel before the token's first one
         "image_square": None if request.average else (row * patch, column * patch, patch),
         "squares": squares,
@@ -196,19 +200,22 @@ def _write_quantities(path: Path, result: Shown, layers: list[int], images: int)
             signed = bool((weight_TL < 0).any() or np.abs(weight_TL.sum(0) - 1).max() > 1e-3)
             records.append({"layer": layer, "images": images, **quantities.measure_footprints(weight_TL, signed)})
     else:
-        records = [record for layer in layers for record in _head_records(result, layer, images)]
+        between = quantities.between_layers(result.whole)
+        records = [record for layer in layers for record in _head_records(result, layer, images, between)]
     header = list(dict.fromkeys(name for record in records for name in record))
     return write_csv(beside(path, "quantities"), header, ([r.get(name) for name in header] for r in records))
 
 
-def _head_records(result: Shown, layer: int, images: int) -> list[dict[str, Any]]:
+def _head_records(result: Shown, layer: int, images: int, between: Array) -> list[dict[str, Any]]:
     measured = quantities.measure_heads(result.whole[layer - 1])
     offsets = quantities.count_offsets(measured)
+    # of the layer's maps to those of the same heads in the other layers: what C18 compares
+    apart = float(between[layer - 1].sum() / (len(between) - 1)) if len(between) > 1 else None
     variance_H = quantities.image_variance(result.shown[layer - 1], result.square[layer - 1])
     return [
         {"layer": layer, "head": head + 1, "images": images}
         | {name: float(values[head]) for name, values in measured.items()}
-        | {"layer_distinct_offsets": offsets}
+        | {"layer_distinct_offsets": offsets, "layer_divergence": apart}
         | {"image_variance": float(variance_H[head]) if images > 1 else None}
         for head in range(len(variance_H))
     ]

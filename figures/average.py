@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from reproduce.errors import UserError, did_you_mean
+from reproduce.errors import UserError
 
 DEFAULT = "R1"
 
@@ -65,7 +65,7 @@ READINGS: dict[str, Reading] = {
 def find_reading(name: str) -> Reading:
     """Return the reading called ``name`` (R0 to R3); raises UserError with the nearest one."""
     if name.upper() not in READINGS:
-        raise UserError(f"Eq. 4 has no reading '{name}'", did_you_mean(name.upper(), READINGS))
+        raise UserError(f"Eq. 4 has no reading '{name}'", f"choose one of: {', '.join(READINGS)}")
     return READINGS[name.upper()]
 
 

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from figures.query import read_layers
 from figures.quantities import measure_centres
+from figures.query import read_layers
 from figures.request import Request, beside, place, write_csv
 from figures.style import COLOURS, DASHES, INK, QUIET, new_figure, save
 from figures.subject import Subject
@@ -127,6 +127,7 @@ def draw_epochs(epochs: dict[int, list[Line]], layers: list[int], title: str, su
 
 def _draw_heads(axes: Any, lines: list[Line]) -> None:
     from matplotlib.patches import Rectangle
+    from matplotlib.patheffects import withStroke
 
     axes.set(xlim=(-REACH, REACH), ylim=(REACH, -REACH), xticks=(-8, -4, 0, 4, 8), yticks=(-8, -4, 0, 4, 8))
     axes.grid(color="#ece9ef", linewidth=0.5)
@@ -145,9 +146,9 @@ def _draw_heads(axes: Any, lines: list[Line]) -> None:
             if outline is not None:
                 axes.plot(outline[:, 1], outline[:, 0], color=colour, linestyle=dash, linewidth=wide, zorder=3)
         if np.abs(centre).max() <= REACH:
-            axes.text(centre[1], centre[0], str(index + 1), color=colour, fontsize=6, ha="center", va="center",
-                      weight="bold", zorder=4, clip_on=True,
-                      bbox={"boxstyle": "circle,pad=0.12", "fc": "white", "ec": "none", "alpha": 0.75})  # fmt: skip
+            rim = [withStroke(linewidth=1.6, foreground="white")]
+            axes.text(centre[1], centre[0], str(index + 1), color=colour, fontsize=6.5, ha="center", va="center",
+                      weight="bold", zorder=4, clip_on=True, path_effects=rim)  # fmt: skip
     if unseen:
         axes.text(0.97, 0.03, f"{unseen} outside", transform=axes.transAxes, fontsize=6, color=QUIET, ha="right")
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from figures.request import beside, write_csv
 from figures.style import COLOURS, DASHES, INK, QUIET, STILLS, check_format, new_figure, save
 from figures.subject import list_lines, train_command
@@ -49,6 +51,7 @@ class Curve:
     row: str
     label: str
     budget: str
+    dataset: str
     epochs: list[int]
     mean: list[float]
     low: list[float | None]
@@ -79,7 +82,7 @@ def draw_curves(request: CurveRequest) -> dict[str, Any]:
             f"no row of '{request.name}' has a finished run here", f"make one: {train_command(rows[0], request.budget)}"
         )
     axis = request.axis or _choose_axis(curves, points)
-    title, notes = _title(request, rows, curves), _notes(rows, curves, points, request)
+    title, notes = _title(request, curves), _notes(rows, curves, request)
     path = request.out or results_path() / "figures" / f"curves-{request.name}-{request.metric}.{form}"
     save(_draw(rows, curves, points, replace(request, axis=axis), title), path)
     data = write_csv(
@@ -126,6 +129,7 @@ def read_runs(row: str, request: CurveRequest) -> list[Curve]:
                 row,
                 f"{ENTRIES[row].recipe.label}: ours, {lines[0]['budget']}, {key[0]}{precision}",
                 str(lines[0]["budget"]),
+                key[0],
                 list(whole),
                 [mark.mean for mark in marks],
                 [mark.low for mark in marks],
@@ -143,14 +147,13 @@ def _choose_axis(curves: list[Curve], points: list[CurvePoint]) -> str:
     return "progress" if max(totals) > 4 * min(totals) else "epochs"
 
 
-def _title(request: CurveRequest, rows: list[str], curves: list[Curve]) -> str:
-    budgets = sorted({curve.budget for curve in curves}) or ["published only"]
-    what = METRICS[request.metric][1]
+def _title(request: CurveRequest, curves: list[Curve]) -> str:
+    shown = sorted({f"{curve.budget}, {curve.dataset}" for curve in curves}) or ["published only"]
     variant = "" if request.variant == "described" else f", {request.variant}"
-    return f"{request.label}{request.name}: {what}, {' and '.join(budgets)}{variant}"
+    return f"{request.label or request.name + ': '}{METRICS[request.metric][1]}, {' and '.join(shown)}{variant}"
 
 
-def _notes(rows: list[str], curves: list[Curve], points: list[CurvePoint], request: CurveRequest) -> list[str]:
+def _notes(rows: list[str], curves: list[Curve], request: CurveRequest) -> list[str]:
     """Return the commands of the rows that have no run."""
     run = {curve.row for curve in curves}
     return [f"{row}: no run here; {train_command(row, request.budget)}" for row in rows if row not in run]
@@ -174,8 +177,10 @@ def _draw(rows: list[str], curves: list[Curve], points: list[CurvePoint], reques
                       label=f"{ENTRIES[row].recipe.label}: published, CIFAR-10, digitised")  # fmt: skip
         for curve in (curve for curve in curves if curve.row == row):
             x = [_place(epoch, curve.total, request) for epoch in curve.epochs]
-            if curve.low and curve.low[0] is not None:
-                axes.fill_between(x, curve.low, curve.high, color=colour, alpha=0.25, linewidth=0)
+            if None not in curve.low:
+                axes.fill_between(
+                    x, np.array(curve.low, float), np.array(curve.high, float), color=colour, alpha=0.25, linewidth=0
+                )
             seeds = f", mean of {curve.seeds} seeds" if curve.seeds > 1 else ""
             axes.plot(x, curve.mean, color=colour, linewidth=1.9, linestyle=dash, marker="o", markersize=3.2,
                       label=curve.label + seeds)  # fmt: skip

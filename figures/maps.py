@@ -12,64 +12,21 @@ beside the float64 sums of what is asked for.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from reproduce.architectures import AttentionCnn, San, VisionTransformer
-from reproduce.errors import UserError, did_you_mean
+from figures.layers import Slice, has_class_token, is_local
 from reproduce.models import attentive
 
 if TYPE_CHECKING:
     from reproduce.recipe import Recipe
 
-Slice = Literal["row", "column"]
-SLICES: tuple[Slice, ...] = ("row", "column")
 View = Callable[[Tensor], Tensor]
 Array = NDArray[np.float64]
-
-
-def is_local(recipe: "Recipe") -> bool:
-    """Return whether the row attends to footprints (SAN) and not to the whole map."""
-    return isinstance(recipe.model, San)
-
-
-def has_class_token(recipe: "Recipe") -> bool:
-    """Return whether token 0 of a map is a class token."""
-    return isinstance(recipe.model, VisionTransformer) and recipe.model.cls_token != "none"
-
-
-def check_slice(name: str) -> Slice:
-    """Return ``name`` as a slice; raises UserError where it is none."""
-    for known in SLICES:
-        if name == known:
-            return known
-    raise UserError(f"--slice cannot be '{name}'", did_you_mean(name, SLICES))
-
-
-def name_layers(recipe: "Recipe") -> list[str]:
-    """Return what a row calls its layers, in the order in which they run."""
-    model: Any = recipe.model
-    if isinstance(model, AttentionCnn | VisionTransformer):
-        return [f"Layer {layer + 1}" for layer in range(model.depth)]
-    passes = len(model.widths)
-    depths = [model.layers[0]] * passes if model.hierarchical else model.layers
-    word = "Pass" if model.hierarchical else "Stage"
-    return [
-        f"{word} {stage + 1}" if depth == 1 else f"{word} {stage + 1}, block {block + 1}"
-        for stage, depth in enumerate(depths[:passes])
-        for block in range(depth)
-    ]
-
-
-def last_of_pass(recipe: "Recipe") -> list[int]:
-    """Return the layers, from 1, that end a pass or stage of a SAN: those that Figures 18 and 19 show."""
-    names = name_layers(recipe)
-    heads = [name.split(",")[0] for name in names]
-    return [i + 1 for i, head in enumerate(heads) if i + 1 == len(heads) or heads[i + 1] != head]
 
 
 def drop_class_token(map_HMM: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
 """Which image is looked at: a file, a place in a data set, or one that is chosen.
 
-    find_picture("photo.jpg", subject)            cut to a square, scaled to what the network reads
-    find_picture("cifar10:test:16", subject)      by data set, split and index
-    find_picture("test:cat:236", subject)         image 236 of class cat, counted from 0, of the run's own data
+find_picture("photo.jpg", subject)            cut to a square, scaled to what the network reads
+find_picture("cifar10:test:16", subject)      by data set, split and index
+find_picture("test:cat:236", subject)         image 236 of class cat, counted from 0, of the run's own data
 """
 
 from collections.abc import Iterator
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from reproduce.recipe import Recipe
 
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm"}
-# the dog of the published Figures 9 and 11; any data set with so many test images has one there
-CHOSEN = "test:16"
+# what is chosen where no image is named; in CIFAR-10 a dog and a horse (published Figures 9 to 14), a frog and a cat
+CHOSEN = (16, 17, 5, 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,9 +65,15 @@ def find_picture(asked: str, subject: "Subject") -> Picture:
     return Picture(place, _scale(pixels, subject.recipe.model.image_size))
 
 
-def choose_picture(subject: "Subject") -> Picture:
-    """Return test image 16 of the run's data; raises UserError where the data is not here."""
-    return find_picture(CHOSEN, subject)
+def choose_pictures(subject: "Subject", count: int = 1) -> list[Picture]:
+    """Return at most ``count`` test images of the run's data, 16 first where there are so many.
+
+    Raises:
+        UserError: the data is not here or has no test images.
+    """
+    images = len(open_split(subject, None, "test")[0])
+    places = [place for place in CHOSEN if place < images] or [0]
+    return [find_picture(f"test:{place}", subject) for place in places[:count]]
 
 
 def first_images(subject: "Subject", count: int) -> Iterator["Tensor"]:
@@ -76,18 +82,30 @@ def first_images(subject: "Subject", count: int) -> Iterator["Tensor"]:
     Raises:
         UserError: the data is not here, or has fewer test images.
     """
+    split, _ = _check_count(subject, count)
+    for index in range(count):
+        yield prepare(split.images[index].permute(1, 2, 0).numpy(), subject.recipe)
+
+
+def mean_picture(subject: "Subject", count: int) -> Picture:
+    """Return the mean of the images that :func:`first_images` yields; raises UserError as it does."""
+    split, name = _check_count(subject, count)
+    mean_3HW = split.images[:count].float().mean(dim=0).round().byte()
+    return Picture(f"mean over the first {count} test images of {name}", mean_3HW.permute(1, 2, 0).numpy())
+
+
+def _check_count(subject: "Subject", count: int) -> tuple[Split, str]:
     split, _, name = open_split(subject, None, "test")
     if not 1 <= count <= len(split):
         raise UserError(f"{count} test images of {name} cannot be averaged", f"ask for 1 to {len(split)}")
-    for index in range(count):
-        yield prepare(split.images[index].permute(1, 2, 0).numpy(), subject.recipe)
+    return split, name
 
 
 def prepare(pixels_HW3: NDArray[np.uint8], recipe: "Recipe") -> "Tensor":
     """Return an image as the network reads it: float32 (3, H, W), normalised with the recipe's mean and spread."""
     import torch
 
-    image_3HW = torch.from_numpy(np.ascontiguousarray(pixels_HW3)).permute(2, 0, 1).float() / 255
+    image_3HW = torch.from_numpy(np.array(pixels_HW3)).permute(2, 0, 1).float() / 255
     mean_311 = torch.tensor(recipe.data.mean)[:, None, None]
     return (image_3HW - mean_311) / torch.tensor(recipe.data.std)[:, None, None]
 
@@ -104,8 +122,12 @@ def open_split(subject: "Subject", data: str | None, split: str) -> tuple[Split,
             f"{subject.data} has changed since {subject.name} was trained on it",
             "name an image of your own with --image, or train the row again",
         )
-    limits = {"train_limit": None if split == "train" else 0, "test_limit": None if split == "test" else 0}
-    dataset = load(source, replace(subject.recipe.data, **limits))
+    wanted = replace(
+        subject.recipe.data,
+        train_limit=None if split == "train" else 0,
+        test_limit=None if split == "test" else 0,
+    )
+    dataset = load(source, wanted)
     return (dataset.train if split == "train" else dataset.test), source.classes, source.name
 
 

@@ -1,6 +1,6 @@
-"""What the claims about attention maps are measured by: distances, entropies, spreads and offsets (claims C05-C09,
-C13, C18, C19 and C24 of the [Re] report).
+"""What the claims about attention maps are measured by: distances, entropies, spreads and offsets.
 
+Claims C05-C09, C13, C18, C19 and C24 of the [Re] report rest on these.
 Legend: H heads, n side, N = n * n tokens; maps (H, N, N) are row-stochastic, rows are queries; distances are in tokens.
 
     measure_heads(map_HNN)["entropy"]          (H)
@@ -34,7 +34,7 @@ def measure_heads(map_HNN: Array) -> dict[str, Array]:
     ``top_offset_row``, ``top_offset_column``, ``top_offset_share``: the shift that holds most weight, and how much, as
     the mean over the queries from which it stays on the map.
     """
-    heads, tokens, _ = map_HNN.shape
+    tokens = map_HNN.shape[1]
     side = round(tokens**0.5)
     shift_NN2 = list_shifts(side)
     distance_NN = np.hypot(shift_NN2[..., 0], shift_NN2[..., 1])

@@ -1,7 +1,7 @@
 """Which pixel asks: from ``--query-pixel [ROW,COL]`` to a pixel of the image and a token of a map. No torch.
 
-    read_query("", 32)        (14, 16): the published figures' token (7, 8) of 16x16
-    find_token((14, 16), 32, 16)        (7, 8)
+read_query("", 32)        (14, 16): the published figures' token (7, 8) of 16x16
+find_token((14, 16), 32, 16)        (7, 8)
 """
 
 import re

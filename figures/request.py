@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from figures.query import OPTION
+from figures.query import OPTION, read_query
 from figures.style import STILLS, check_format, check_scale
 from figures.subject import Subject, ensure_smoke_run, open_subject
 from reproduce.errors import UserError
 from reproduce.files import write_whole
+from reproduce.recipes import find_entry
 
 FORMATS = (*STILLS, "html", "gif")
 DEFAULT_ROW = "learned-content"
@@ -58,6 +59,8 @@ def draw(request: Request, say: Callable[[str], None], command: str = "") -> dic
     bare = request.target is None and request.budget is None and request.variant == "described"
     target = request.target or (CENTERS_ROW if request.centers else DEFAULT_ROW)
     if bare and request.query is not None:
+        # a bad pixel is refused before the training, not after it
+        read_query(request.query, find_entry(target).recipe.model.image_size)
         ensure_smoke_run(target, say, command)
     subject = open_subject(target, budget=request.budget, variant=request.variant)
     if request.centers:

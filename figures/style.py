@@ -1,7 +1,7 @@
 """How figures look: colours that survive grey and colour blindness, a grid of maps, files that are the same twice.
 
-    figure = draw_grid(Grid(...))
-    save(figure, Path("maps.svg"))
+figure = draw_grid(Grid(...))
+save(figure, Path("maps.svg"))
 """
 
 import io
@@ -30,7 +30,7 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8
 DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.4)), (0, (6, 1.5, 1, 1.5)), (0, (3, 1, 1, 1, 1, 1)))
 # one hue path from paper white to ink whose lightness falls all the way: it reads the same in grey
 _SEQUENTIAL = ("#fdfbf7", "#f8dfc4", "#f1ae84", "#df6f5e", "#b23a5d", "#722060", "#30123b")
-_CELL, _GAP, _LEFT, _HEAD, _FOOT, _BAR = 0.74, 0.07, 1.02, 1.62, 0.5, 0.5  # inches
+_CELL, _GAP, _LEFT, _HEAD, _FOOT, _BAR = 0.74, 0.07, 1.02, 1.62, 0.62, 0.5  # inches
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,8 +129,9 @@ def draw_grid(grid: Grid) -> "Figure":
                 continue
             norm = shared if grid.scale == "shared" else scale_colours([panel])
             axes.imshow(panel, cmap=colours, norm=norm, interpolation="nearest")
-            if i < len(grid.squares) and grid.squares[i] is not None:
-                _outline(axes, *grid.squares[i], 1.0)  # type: ignore[misc]
+            square = grid.squares[i] if i < len(grid.squares) else None
+            if square is not None:
+                _outline(axes, *square, 1.0)
             if i < len(grid.notes) and grid.notes[i]:
                 axes.text(0.97, 0.03, grid.notes[i][j], transform=axes.transAxes, ha="right", va="bottom", fontsize=5.5,
                           color=INK, bbox={"fc": "white", "ec": "none", "alpha": 0.75, "pad": 0.6})  # fmt: skip
@@ -140,7 +141,7 @@ def draw_grid(grid: Grid) -> "Figure":
         tall = count * (_CELL + _GAP) - _GAP
         _bar(figure, grid, shared, colours, width, bottom, tall)
     if grid.footer:
-        figure.text(_LEFT / width, 0.2 / height, grid.footer, ha="left", va="center", fontsize=8, color=INK)
+        figure.text(_LEFT / width, 0.32 / height, grid.footer, ha="left", va="center", fontsize=8, color=INK)
     return figure
 
 
@@ -172,12 +173,12 @@ def _head(figure: "Figure", grid: Grid, width: float, height: float) -> None:
             _outline(axes, *grid.image_square)
         left += 1.2
     figure.text(left / width, (height - 0.42) / height, grid.title, fontsize=11, color=INK, weight="bold", va="center")
-    figure.text(left / width, (height - 0.62) / height, grid.subtitle, fontsize=8, color=QUIET, va="top", linespacing=1.4)
+    figure.text(
+        left / width, (height - 0.62) / height, grid.subtitle, fontsize=8, color=QUIET, va="top", linespacing=1.4
+    )
 
 
-def _bar(
-    figure: "Figure", grid: Grid, norm: Any, colours: Any, width: float, bottom: float, tall: float
-) -> None:
+def _bar(figure: "Figure", grid: Grid, norm: Any, colours: Any, width: float, bottom: float, tall: float) -> None:
     from matplotlib.cm import ScalarMappable
 
     left = _LEFT + len(grid.columns) * (_CELL + _GAP) + 0.12

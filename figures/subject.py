@@ -1,7 +1,7 @@
 """What is drawn: a trained network, and all that a title must say about it.
 
-    subject = open_subject("learned-content", budget=None, variant="described")
-    subject.title        "learned-content, smoke, shapes, epoch 3"
+subject = open_subject("learned-content", budget=None, variant="described")
+subject.title        "learned-content, smoke, shapes, epoch 3"
 """
 
 import shlex

@@ -20,8 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from figures.average import DEFAULT, average_attention, find_reading
-from figures.maps import Array, average, is_local, name_layers
-from figures.pictures import Picture, choose_picture, find_picture, first_images, prepare
+from figures.layers import is_local, name_layers
+from figures.maps import Array, average
+from figures.pictures import Picture, choose_pictures, find_picture, first_images, mean_picture, prepare
 from figures.query import read_query
 from figures.request import Request, place
 from figures.style import SQUARE
@@ -32,7 +33,7 @@ from reproduce.files import write_whole
 FOLDER = Path(__file__).parent
 LEVELS = (255, 191, 127, 95, 63, 47, 31, 23, 15)
 _NINE, _SIXTEEN = 6 * 9 * 256**2, 6 * 16 * 256**2  # weights of the published models
-_CHOSEN, _FEW = ("test:16", "test:17", "test:5", "test:0"), 500_000  # images of a page whose network is small
+_FEW = 500_000  # weights of a network that is shown for four images, not one
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +84,9 @@ def write_page(subject: Subject, other: Subject | None, request: Request) -> dic
     sides = [subject] if other is None else [subject, other]
     size = subject.recipe.model.image_size
     if other is not None and other.recipe.model.image_size != size:
-        wrong = f"'{other.recipe.row}' reads {other.recipe.model.image_size}-pixel images, '{subject.recipe.row}' {size}"
+        wrong = (
+            f"'{other.recipe.row}' reads {other.recipe.model.image_size}-pixel images, '{subject.recipe.row}' {size}"
+        )
         raise UserError(wrong, "compare rows that read the same images")
     reading = find_reading(request.reading or DEFAULT)
     pictures, sets = _compute(sides, request, reading.name)
@@ -116,14 +119,12 @@ def fit_page(
     )
 
 
-def _compute(
-    sides: Sequence[Subject], request: Request, reading: str
-) -> tuple[list[Picture], list[list[list[Layer]]]]:
+def _compute(sides: Sequence[Subject], request: Request, reading: str) -> tuple[list[Picture], list[list[list[Layer]]]]:
     """Return the pictures and, for every side and picture, its layers."""
     subject = sides[0]
     if request.images is not None:
-        picture = choose_picture(subject)
-        mean = Picture(f"mean over {request.images} test images", picture.pixels_HW3)
+        picture = choose_pictures(subject)[0]
+        mean = mean_picture(subject, request.images)
         return [picture, mean], [
             [
                 list_layers(side, [prepare(picture.pixels_HW3, side.recipe)], reading),
@@ -131,20 +132,20 @@ def _compute(
             ]
             for side in sides
         ]
-    pictures = [find_picture(name, subject) for name in request.image or _choose(sides)]
+    pictures = [find_picture(name, subject) for name in request.image] or choose_pictures(subject, _count(sides))
     return pictures, [
         [list_layers(side, [prepare(picture.pixels_HW3, side.recipe)], reading) for picture in pictures]
         for side in sides
     ]
 
 
-def _choose(sides: Sequence[Subject]) -> Sequence[str]:
-    """Return the images of a page that names none: four of a small network, one of a large one."""
+def _count(sides: Sequence[Subject]) -> int:
+    """Return how many images a page shows that names none: four of a small network, one of a large one."""
     weights = 0
     for side in sides:
         model: Any = side.recipe.model
         weights += 0 if is_local(side.recipe) else model.depth * model.heads * (model.image_size // model.patch) ** 4
-    return _CHOSEN if weights <= _FEW else _CHOSEN[:1]
+    return 4 if weights <= _FEW else 1
 
 
 def list_layers(subject: Subject, images: Any, reading: str) -> list[Layer]:
@@ -176,30 +177,10 @@ def fill_template(
             packed = [quantise(layer.weight_RN, levels) for layer in layers]
             specs.append([_spec(layer, pack) for layer, pack in zip(layers, packed, strict=True)])
             weights += [
-                f'<script type="text/plain" id="w-{s}-{p}-{i}">{_base64(zlib.compress(pack.bytes_RN.tobytes(), 9))}</script>'
-                for i, pack in enumerate(packed)
+                f'<script type="text/plain" id="w-{s}-{p}-{i}">{_pack(pack)}</script>' for i, pack in enumerate(packed)
             ]
         described.append(_describe(subject, of_side[0]) | {"sets": specs})
-    reading = find_reading(request.reading or DEFAULT)
-    local = all(is_local(side.recipe) for side in sides)
-    size = sides[0].recipe.model.image_size
-    facts = {
-        "image_size": size,
-        "pixel": read_query(request.query or "", size),
-        "levels": levels,
-        "mark": SQUARE,
-        "pictures": [{"name": p.name, "rgb": _base64(np.ascontiguousarray(p.pixels_HW3).tobytes())} for p in pictures],
-        "sides": described,
-        "query_meaning": "Each map: the weight of one neighbour at every pixel; the number is the weight at the query."
-        if local
-        else "Each map: what the query pixel attends to in one head.",
-        "average": None
-        if local
-        else {
-            "name": f"average attention, reading {reading.name}",
-            "meaning": f"Eq. 4, {reading.name}: {reading.plain}, the {reading.meaning}.",
-        },
-    }
+    facts = _list_facts(sides, pictures, described, request, levels)
     title = request.label + " | ".join(side.title for side in sides)
     footer = (
         f"Weights are stored in {levels} levels: none is off by more than 1/{2 * levels} of the largest of its map. "
@@ -214,6 +195,37 @@ def fill_template(
         style=(FOLDER / "style.css").read_text(encoding="utf-8"),
         script=(FOLDER / "viewer.js").read_text(encoding="utf-8"),
     )
+
+
+def _list_facts(
+    sides: Sequence[Subject],
+    pictures: Sequence[Picture],
+    described: list[dict[str, Any]],
+    request: Request,
+    levels: int,
+) -> dict[str, Any]:
+    """Return what the script must know besides the weights."""
+    reading = find_reading(request.reading or DEFAULT)
+    local = all(is_local(side.recipe) for side in sides)
+    size = sides[0].recipe.model.image_size
+    return {
+        "image_size": size,
+        "pixel": read_query(request.query or "", size),
+        "levels": levels,
+        "view": "average" if request.average and not local else "query",
+        "mark": SQUARE,
+        "pictures": [{"name": p.name, "rgb": _base64(np.ascontiguousarray(p.pixels_HW3).tobytes())} for p in pictures],
+        "sides": described,
+        "query_meaning": "Each map: the weight of one neighbour at every pixel; the number is the weight at the query."
+        if local
+        else "Each map: what the query pixel attends to in one head.",
+        "average": None
+        if local
+        else {
+            "name": f"average attention, reading {reading.name}",
+            "meaning": f"Eq. 4, {reading.name}: {reading.plain}, the {reading.meaning}.",
+        },
+    }
 
 
 def _substitute(**parts: str) -> bytes:
@@ -245,6 +257,10 @@ def _spec(layer: Layer, packed: Packed) -> dict[str, Any]:
         "span": _base64(packed.span_R.tobytes()),
         "average": None if layer.average_HN is None else _base64(layer.average_HN.astype(np.float32).tobytes()),
     }
+
+
+def _pack(packed: Packed) -> str:
+    return _base64(zlib.compress(packed.bytes_RN.tobytes(), 9))
 
 
 def _base64(content: bytes) -> str:

@@ -4,7 +4,7 @@
 (() => {
   const facts = JSON.parse(document.getElementById("facts").textContent);
   const find = (id) => document.getElementById(id);
-  const state = { picture: 0, layer: 0, view: "query", scale: "shared", pixel: facts.pixel, pinned: false, probe: null };
+  const state = { picture: 0, layer: 0, view: facts.view, scale: "shared", pixel: facts.pixel, pinned: false, probe: null };
   const size = facts.image_size;
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const sequential = ["fdfbf7", "f8dfc4", "f1ae84", "df6f5e", "b23a5d", "722060", "30123b"];
@@ -60,12 +60,17 @@
   }
   const rangeOf = (maps) => {
     let low = 0, high = 0;
-    for (const map of maps) for (const value of map) { if (value < low) low = value; if (value > high) high = value; }
+    for (const map of maps) for (const value of map) {
+      if (value < low) low = value;
+      if (value > high && value < Infinity) high = value; // R3 is infinite for a pixel that nobody looks at
+    }
     return low < 0 ? [-Math.max(high, -low), Math.max(high, -low)] : [0, high || 1];
   };
+  // a canvas has as many pixels as the screen gives it, so that squares and their outlines stay sharp
+  const wideOf = (canvas) => Math.max(64, Math.round(canvas.clientWidth * (window.devicePixelRatio || 1)));
   function paint(canvas, values, n, [low, high], table, square, signed) {
-    const scale = Math.max(1, Math.round(192 / n));
-    canvas.width = canvas.height = n * scale;
+    const wide = wideOf(canvas), step = wide / n;
+    canvas.width = canvas.height = wide;
     const context = canvas.getContext("2d"), picture = context.createImageData(n, n);
     for (let i = 0; i < n * n; i++) {
       const share = Math.min(1, Math.max(0, (values[i] - low) / (high - low)));
@@ -75,12 +80,13 @@
     const small = new OffscreenCanvas(n, n);
     small.getContext("2d").putImageData(picture, 0, 0);
     context.imageSmoothingEnabled = false;
-    context.drawImage(small, 0, 0, n * scale, n * scale);
-    if (square) outline(context, square[1] * scale, square[0] * scale, scale, 3);
+    context.drawImage(small, 0, 0, wide, wide);
+    if (square) outline(context, square[1] * step, square[0] * step, step);
   }
-  function outline(context, x, y, side, wide) {
-    for (const [colour, line] of [["#ffffff", wide + 2], [facts.mark, wide]]) {
-      context.lineWidth = line;
+  function outline(context, x, y, side) {
+    const unit = window.devicePixelRatio || 1;
+    for (const [colour, line] of [["#ffffff", 4.5], [facts.mark, 2.2]]) {
+      context.lineWidth = line * unit;
       context.strokeStyle = colour;
       context.strokeRect(x, y, side, side);
     }
@@ -98,10 +104,14 @@
     const context = canvas.getContext("2d");
     context.imageSmoothingEnabled = false;
     context.drawImage(pixelsOf[picture], 0, 0, wide, wide);
+    if (state.probe && mark !== null) {
+      const spot = wide / state.probe.n;
+      context.fillStyle = "#ffffff88";
+      context.fillRect(state.probe.column * spot, state.probe.row * spot, spot, spot);
+    }
     if (!mark) return;
     const n = layerSide(), [row, column] = tokenOf(n), step = wide / n;
-    outline(context, column * step, row * step, step, Math.max(3, wide / 120));
-    if (state.probe) outline(context, state.probe.column * wide / state.probe.n, state.probe.row * wide / state.probe.n, wide / state.probe.n, 1);
+    outline(context, column * step, row * step, step);
   }
   function layerSide() {
     for (const side of facts.sides) if (side.layers[state.layer]) return side.layers[state.layer].side;
@@ -117,7 +127,8 @@
     cells = facts.sides.map((side) => {
       const block = document.createElement("section"), title = document.createElement("h2");
       const layer = side.layers[state.layer];
-      title.textContent = layer ? `${side.title} · ${layer.name}` : side.title;
+      const parts = [facts.sides.length > 1 ? side.title : null, layer ? layer.name : null];
+      title.textContent = parts.filter(Boolean).join(" · ");
       block.append(title);
       holder.append(block);
       if (!layer) {
@@ -145,11 +156,11 @@
           const box = canvas.getBoundingClientRect();
           const place = (offset, length) => Math.min(layer.side - 1, Math.max(0, Math.floor((offset / length) * layer.side)));
           state.probe = { row: place(event.clientY - box.top, box.height), column: place(event.clientX - box.left, box.width), n: layer.side };
-          draw();
+          draw().catch(fail);
         };
         canvas.addEventListener("pointermove", at);
         canvas.addEventListener("pointerdown", at);
-        canvas.addEventListener("pointerleave", () => { state.probe = null; draw(); });
+        canvas.addEventListener("pointerleave", () => { state.probe = null; draw().catch(fail); });
         return cell;
       });
     });
@@ -176,7 +187,7 @@
       cell.value.textContent = spot ? show(told) : `max ${show(told)}`;
       cell.canvas.setAttribute("aria-label", `${cell.name}, ${spot ? "weight" : "largest weight"} ${show(told)}`);
     }));
-    paintImage(find("image"), state.picture, 640, state.view === "query");
+    paintImage(find("image"), state.picture, wideOf(find("image")), state.view === "query");
     paintBar(table, state.scale === "shared" ? shared : null);
     tell();
   }
@@ -221,7 +232,7 @@
     facts.pictures.length > 1
       ? choices("pictures", facts.pictures.map((p) => p.name), () => state.picture, (i) => set({ picture: i }), (i) => {
           const small = document.createElement("canvas");
-          paintImage(small, i, 64, false);
+          paintImage(small, i, 96, null);
           return small;
         })
       : () => {},
@@ -272,7 +283,8 @@
       set({ pixel, view: "query", pinned: true });
     } else if (keys[event.key]) keys[event.key]();
   });
-  dark.addEventListener("change", () => draw());
+  dark.addEventListener("change", () => draw().catch(fail));
+  addEventListener("resize", () => draw().catch(fail));
 
   // what a test, or a curious reader, may ask: the numbers that are on the screen now
   window.attnrepro = { state, set, values: () => cells.map((heads) => heads.map((cell) => Array.from(cell.values))) };

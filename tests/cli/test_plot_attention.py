@@ -2,6 +2,9 @@
 
 import csv
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -214,4 +217,35 @@ def test_curves_from_the_command_line(tmp_path: Path) -> None:
     make_run("learned")
     record = drawn("plot-curves", "accuracy", "--out", str(tmp_path / "curves.pdf"))[0]
     assert (tmp_path / "curves.pdf").stat().st_size > 5000
-    assert record["title"] == "accuracy: test accuracy, smoke"
+    assert record["title"] == "accuracy: test accuracy, smoke, shapes"
+
+
+def test_a_small_data_set_has_an_image_to_choose(tmp_path: Path) -> None:
+    """Three test images: the usual choice, number 16, is not there."""
+    from dataclasses import replace
+
+    from figures.pictures import choose_pictures
+    from figures.subject import open_subject
+
+    for split in ("train", "test"):
+        for label in ("a", "b", "c"):
+            folder = tmp_path / "photos" / split / label
+            folder.mkdir(parents=True)
+            Image.fromarray(np.full((32, 32, 3), 40, np.uint8)).save(folder / "0.png")
+    make_run("learned")
+    subject = replace(open_subject("learned"), data=str(tmp_path / "photos"), data_sha256=None)
+    assert [picture.name for picture in choose_pictures(subject, 4)] == ["photos:test:0"]
+
+
+@pytest.mark.slow
+def test_the_bare_command_as_it_stands_in_the_readme(tmp_path: Path) -> None:
+    """A fresh machine: nothing but the clone; trains for about half a minute."""
+    root = Path(figures.subject.__file__).parents[1]
+    environment = os.environ | {"ATTNREPRO_RESULTS": str(tmp_path / "fresh"), "OMP_NUM_THREADS": "1"}
+    words = [sys.executable, str(root / "cli.py"), "plot-attention", "--query-pixel"]
+    done = subprocess.run(
+        words, env=environment, capture_output=True, text=True, cwd=tmp_path, timeout=500, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert Path(done.stdout.split()[0]).stat().st_size > 20_000
+    assert "Traceback" not in done.stderr

@@ -95,3 +95,20 @@ def test_networks_of_other_image_sizes_are_not_compared() -> None:
     record = draw(Request(target="learned-content", compare="learned", form="html"), say=print)
     assert "learned-content" in record["title"]
     assert " | learned, " in record["title"]
+
+
+def test_a_page_of_many_images_has_one_of_them_and_their_mean() -> None:
+    from reproduce.data.dataset import load
+    from reproduce.data.identity import identify
+    from reproduce.recipe import DataChoice
+
+    make_run("learned")
+    record = draw(Request(target="learned", form="html", average=True, images=5), say=print)
+    facts = read_facts(Path(record["figures"][0]).read_text())
+    assert facts["view"] == "average"
+    assert [picture["name"] for picture in facts["pictures"]] == [
+        "shapes:test:16",
+        "mean over the first 5 test images of shapes",
+    ]
+    images = load(identify("shapes"), DataChoice(train_limit=0)).test.images[:5].float().mean(0).round().byte()
+    assert base64.b64decode(facts["pictures"][1]["rgb"]) == images.permute(1, 2, 0).contiguous().numpy().tobytes()

@@ -1,0 +1,111 @@
+"""The verbs that draw: ``plot-attention``, ``plot-curves``, ``figure``; nothing heavy is imported before one runs."""
+
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from figures.query import OPTION, QueryCommand
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, all else on stderr.")]
+Variant = Annotated[str, typer.Option(help="described (the text) | as-run (the authors' code) | original.")]
+Budget = Annotated[str | None, typer.Option(help="smoke | short | paper.", show_default="largest run")]
+Out = Annotated[Path | None, typer.Option(help="Write to this file.", show_default="beside the run")]
+Form = Annotated[str | None, typer.Option("--format", help="png | svg | pdf | html | gif.", show_default="png")]
+
+
+def add_verbs(app: typer.Typer) -> None:
+    """Give ``app`` the verbs of this module."""
+    app.command(name="plot-attention", cls=QueryCommand)(plot_attention)
+    app.command(name="plot-curves")(plot_curves)
+    app.command(name="figure")(draw_figure)
+
+
+def plot_attention(
+    target: Annotated[str | None, typer.Argument(metavar="[ROW|RUN]", show_default=False)] = None,
+    query: Annotated[str | None, typer.Option(OPTION, help="Bare: the published pixel; or ROW,COL.")] = None,
+    average: Annotated[bool, typer.Option("--average", help="Average attention, Eq. 4.")] = False,
+    centers: Annotated[bool, typer.Option("--centers", help="Centres of Gaussian heads by epoch.")] = False,
+    images: Annotated[int | None, typer.Option(min=1, help="Mean over the first so many test images.")] = None,
+    image: Annotated[list[str] | None, typer.Option(help="File, test:16 or cifar10:test:16; html: repeatable.")] = None,
+    which: Annotated[str | None, typer.Option("--slice", help="row | column.", show_default="row")] = None,
+    reading: Annotated[str | None, typer.Option(help="Of Eq. 4: R0 | R1 | R2 | R3.", show_default="R1")] = None,
+    layers: Annotated[str | None, typer.Option(help="Only these: 1,3 or 2-4.", show_default="all")] = None,
+    compare: Annotated[str | None, typer.Option(help="Second row or run, side by side (html).")] = None,
+    budget: Budget = None,
+    variant: Variant = "described",
+    scale: Annotated[str, typer.Option(help="Colours: shared | panel.")] = "shared",
+    form: Form = None,
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Draw attention: layers x heads for a query pixel, averages, centres; as a figure or a page to click through."""
+    from figures.request import Request, draw
+
+    request = Request(
+        target=target,
+        query=query,
+        average=average,
+        centers=centers,
+        images=images,
+        image=tuple(image or ()),
+        slice=which,
+        reading=reading,
+        layers=layers,
+        compare=compare,
+        budget=budget,
+        variant=variant,
+        scale=scale,
+        form=form,
+        out=out,
+    )
+    _tell([draw(request, _say, shlex.join(["attnrepro", *sys.argv[1:]]))], as_json)
+
+
+def plot_curves(
+    name: Annotated[str, typer.Argument(metavar="TABLE|ROW", show_default=False)],
+    metric: Annotated[str, typer.Option(help="top1 | loss | train-loss.")] = "top1",
+    budget: Budget = None,
+    variant: Variant = "described",
+    axis: Annotated[str | None, typer.Option(help="epochs | progress.", show_default="by their lengths")] = None,
+    form: Annotated[str | None, typer.Option("--format", help="png | svg | pdf.", show_default="png")] = None,
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Draw accuracy or loss by epoch: our runs over the published curves, bands over seeds."""
+    from figures.curves import CurveRequest, draw_curves
+
+    asked = CurveRequest(name=name, metric=metric, budget=budget, variant=variant, axis=axis, form=form, out=out)
+    _tell([draw_curves(asked)], as_json)
+
+
+def draw_figure(
+    name: Annotated[str, typer.Argument(help="1a to 23b, or ece4; list: ls figures.", show_default=False)],
+    budget: Budget = None,
+    form: Form = None,
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Draw a published figure from our own runs."""
+    from figures.published import draw_published
+
+    _tell(draw_published(name, budget=budget, form=form, out=out, say=_say), as_json)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+def _tell(records: list[dict[str, Any]], as_json: bool) -> None:
+    """Print where the figures are, and on stderr what they show; with ``--json`` one document."""
+    if as_json:
+        print(json.dumps({"drawn": records}, indent=2, ensure_ascii=False, default=str))
+        return
+    for record in records:
+        for line in (record["title"], record.get("shows"), *record.get("notes", [])):
+            if line:
+                _say(line)
+        print(*record["figures"], *record["data"], sep="\n")

@@ -233,7 +233,7 @@ def finish_all(
     seconds = sum(session.estimate_seconds(run) for run in runs) / max(1, workers)
     if seconds > ASK_SECONDS and not agree(describe_duration(seconds)):
         raise UserError(
-            f"{len(runs)} run{'s' if len(runs) > 1 else ''} of about {describe_duration(seconds)} in all were not started",
+            f"runs of about {describe_duration(seconds)} in all were not started (n={len(runs)})",
             "add --yes to start them, or --budget smoke for a quick look",
         )
     if workers > 1:

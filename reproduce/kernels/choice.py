@@ -1,6 +1,7 @@
 """Which implementation runs, and why."""
 
 import importlib.util
+from collections.abc import Callable
 from functools import cache
 
 import torch
@@ -46,10 +47,12 @@ def use_cupy(tensor: Tensor, backend: str) -> bool:
     return explain_backend(tensor.device, backend)[0] == "cupy"
 
 
+_is_exporting: Callable[[], bool] = getattr(torch.compiler, "is_exporting", lambda: False)  # torch 2.6 has none
+
+
 def is_exporting() -> bool:
     """Return whether a graph is being exported (ONNX, torch.export): the plain twins then are traced instead."""
-    exporting = getattr(torch.compiler, "is_exporting", torch.compiler.is_dynamo_compiling)  # not in torch 2.6
-    return torch.onnx.is_in_onnx_export() or exporting()
+    return torch.onnx.is_in_onnx_export() or _is_exporting()
 
 
 def is_small(x_NCHW: Tensor, window: Window, cupy: bool) -> bool:

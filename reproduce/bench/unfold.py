@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from reproduce.kernels import Mapping
+from reproduce.kernels.mapping import normalise1, normalise2
 from reproduce.models import san
 
 
@@ -86,7 +87,7 @@ def _unfold(x_NCHW: Tensor, kernel: int) -> Tensor:
 
 def _map(z_NDHW: Tensor, mapping: Mapping) -> Tensor:
     """Return gamma(z), (N, O, H, W)."""
-    hidden = F.relu(mapping.normalise1(z_NDHW), inplace=True)
-    hidden = F.conv2d(hidden, mapping.matrix1[:, :, None, None])
-    hidden = F.relu(mapping.normalise2(hidden), inplace=True)
-    return F.conv2d(hidden, mapping.matrix2[:, :, None, None], mapping.bias)
+    hidden = F.relu(normalise1(mapping, z_NDHW), inplace=True)
+    hidden = F.conv2d(hidden, mapping.weight1.flatten(1)[:, :, None, None])
+    hidden = F.relu(normalise2(mapping, hidden), inplace=True)
+    return F.conv2d(hidden, mapping.weight2.flatten(1)[:, :, None, None], mapping.bias)

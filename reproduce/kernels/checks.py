@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from .mapping import Mapping
+from .mapping import FIELDS, Mapping
 from .window import PAD_MODES, Window
 
 BACKENDS = ("auto", "cupy", "torch")
@@ -80,10 +80,10 @@ def check_aggregation(x_NCHW: Tensor, weight_NQTL: Tensor, window: Window) -> No
 
 def check_mapping(mapping: Mapping, inputs: int, taps: int, beta_NCHW: Tensor) -> None:
     """Refuse a mapping that does not take ``inputs`` rows to Cw*``taps`` outputs with Cw a divisor of beta's C."""
-    hidden = mapping.matrix1.shape[0]
-    check_shape("mapping.weight1", mapping.matrix1, (hidden, inputs), "hidden x relation channels")
-    outputs = mapping.matrix2.shape[0]
-    check_shape("mapping.weight2", mapping.matrix2, (outputs, hidden), "outputs x hidden")
+    hidden = mapping.weight1.flatten(1).shape[0]
+    check_shape("mapping.weight1", mapping.weight1.flatten(1), (hidden, inputs), "hidden x relation channels")
+    outputs = mapping.weight2.flatten(1).shape[0]
+    check_shape("mapping.weight2", mapping.weight2.flatten(1), (outputs, hidden), "outputs x hidden")
     if outputs % taps or beta_NCHW.shape[1] % max(1, outputs // taps):
         raise ValueError(
             f"mapping.weight2: needs {taps} x a divisor of beta's {beta_NCHW.shape[1]} channels, got {outputs} outputs"
@@ -96,7 +96,7 @@ def check_mapping(mapping: Mapping, inputs: int, taps: int, beta_NCHW: Tensor) -
     if mapping.bias is not None:
         check_shape("mapping.bias", mapping.bias, (outputs,), "rows of weight2")
     allowed = {beta_NCHW.dtype, torch.float32} if beta_NCHW.dtype.itemsize == 2 else {beta_NCHW.dtype}
-    for name, tensor in mapping._asdict().items():
+    for name, tensor in zip(FIELDS, mapping, strict=True):
         if not isinstance(tensor, Tensor):
             continue
         if tensor.device != beta_NCHW.device:

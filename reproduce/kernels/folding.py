@@ -15,7 +15,7 @@ from torch import Tensor
 
 from . import moments, ops
 from .fused import attend, pitch_of, project
-from .mapping import Mapping
+from .mapping import Mapping, normalise2, uses_batch
 from .moments import Moments, fold_norm1, update_running
 from .pair import multiply
 from .reference import subtraction2
@@ -31,9 +31,11 @@ def attend_pairs(
     if relation == "summation":
         psi = -psi  # phi + psi = phi - (-psi)
     offset = None if position is None else subtraction2(position, position, window).squeeze(0)
-    found = _pair_moments(phi, psi, window, offset, relation) if mapping.batch_stats1 else []
+    batch1 = uses_batch(mapping.training, mapping.running_mean1)
+    batch2 = uses_batch(mapping.training, mapping.running_mean2)
+    found = _pair_moments(phi, psi, window, offset, relation) if batch1 else []
     scale, shift = fold_norm1(mapping, found, dtype)
-    weight1 = mapping.matrix1.to(dtype)
+    weight1 = mapping.weight1.flatten(1).to(dtype)
     place = None
     if offset is not None:
         act = F.relu(offset * scale[-2:, None, None] + shift[-2:, None, None])
@@ -43,15 +45,15 @@ def attend_pairs(
     if mapping.bias is not None:
         # The softmax cancels the last bias: its gradient is zero, not missing (weight decay and DDP ask for it).
         shift2 = shift2 + 0 * mapping.bias.to(dtype).sum()
-    kept = (None, None) if mapping.batch_stats2 else (mapping.running_mean2, mapping.running_var2)
+    kept = (None, None) if batch2 else (mapping.running_mean2, mapping.running_var2)
     running = tuple(None if t is None else t.to(dtype) for t in kept)
-    inputs = (a, b, beta, weight1, place, mapping.scale2, shift2, mapping.matrix2)
+    inputs = (a, b, beta, weight1, place, mapping.scale2, shift2, mapping.weight2.flatten(1))
     keep = want_weights or (torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in inputs))
     y, alpha, _, mean, var = attend(
         a.contiguous(), b.contiguous(), beta, c, weight1[:, :rows].contiguous(), place, mapping.scale2.to(dtype),
-        shift2, mapping.matrix2.to(dtype), *running, mapping.eps, form, *window, cupy, keep,
+        shift2, mapping.weight2.flatten(1).to(dtype), *running, mapping.eps, form, *window, cupy, keep,
     )  # fmt: skip
-    if mapping.batch_stats2 and mapping.running_mean2 is not None:
+    if batch2 and mapping.running_mean2 is not None:
         count = y.shape[0] * window.taps * y.shape[-2] * y.shape[-1]
         update_running(mapping.running_mean2, mapping.running_var2, mean, var, count, mapping.momentum)
     if not want_weights:
@@ -101,12 +103,12 @@ def weigh_patches(phi: Tensor, psi: Tensor, mapping: Mapping, window: Window, re
     dtype, rows, taps = phi.dtype, phi.shape[1], window.taps
     joined = relation == "concatenation"
     found = []
-    if mapping.batch_stats1 and joined:
+    if uses_batch(mapping.training, mapping.running_mean1) and joined:
         found = [moments.centre_moments(phi, window), moments.tap_moments(psi, window)]
-    elif mapping.batch_stats1:
+    elif uses_batch(mapping.training, mapping.running_mean1):
         found = [moments.tap_difference_moments(phi, psi, window)]
     scale, shift = fold_norm1(mapping, found, dtype)
-    weight1 = mapping.matrix1.to(dtype)
+    weight1 = mapping.weight1.flatten(1).to(dtype)
     start = rows if joined else 0
     near = (t[start:].unflatten(0, (rows, taps)) for t in (scale, shift))
     weight_MCT = weight1[:, start:].unflatten(1, (rows, taps)).contiguous()
@@ -114,8 +116,8 @@ def weigh_patches(phi: Tensor, psi: Tensor, mapping: Mapping, window: Window, re
     if joined:
         centre = torch.addcmul(shift[:rows, None, None], window.centres(phi), scale[:rows, None, None])
         h_NMHW = h_NMHW + torch.einsum("md,ndhw->nmhw", weight1[:, :rows], F.relu(centre))
-    active = F.relu(mapping.normalise2(h_NMHW.flatten(2)))
-    weight2 = mapping.matrix2.to(dtype)
+    active = F.relu(normalise2(mapping, h_NMHW.flatten(2)))
+    weight2 = mapping.weight2.flatten(1).to(dtype)
     if mapping.bias is None:
         return multiply(weight2, active).unflatten(1, (-1, taps))
     bias_1O1 = mapping.bias.to(dtype)[None, :, None]

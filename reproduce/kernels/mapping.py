@@ -29,39 +29,32 @@ class Mapping(NamedTuple):
     momentum: float = 0.1
     eps: float = 1e-5
 
-    @property
-    def matrix1(self) -> Tensor:
-        """``weight1`` as (M, D)."""
-        return self.weight1.flatten(1)
 
-    @property
-    def matrix2(self) -> Tensor:
-        """``weight2`` as (O, M)."""
-        return self.weight2.flatten(1)
+# Functions and a constant, not attributes of the tuple: dynamo of torch 2.6 does not follow those of a NamedTuple.
+FIELDS: tuple[str, ...] = Mapping._fields
 
-    @property
-    def batch_stats1(self) -> bool:
-        """Whether the first BatchNorm uses the statistics of this batch."""
-        return self.training or self.running_mean1 is None
 
-    @property
-    def batch_stats2(self) -> bool:
-        """Whether the second BatchNorm uses the statistics of this batch."""
-        return self.training or self.running_mean2 is None
+def uses_batch(training: bool, running_mean: Tensor | None) -> bool:
+    """Return whether a BatchNorm uses the statistics of this batch."""
+    return training or running_mean is None
 
-    def normalise1(self, z_NDX: Tensor) -> Tensor:
-        """Apply the first BatchNorm to (N, D, X), running statistics in place."""
-        return _normalise(z_NDX, self.running_mean1, self.running_var1, self.scale1, self.shift1, self)
 
-    def normalise2(self, h_NMX: Tensor) -> Tensor:
-        """Apply the second BatchNorm to (N, M, X), running statistics in place."""
-        return _normalise(h_NMX, self.running_mean2, self.running_var2, self.scale2, self.shift2, self)
+def normalise1(mapping: Mapping, z_NDX: Tensor) -> Tensor:
+    """Apply the first BatchNorm to (N, D, X), running statistics in place."""
+    kept = mapping.running_mean1, mapping.running_var1
+    return _normalise(z_NDX, *kept, mapping.scale1, mapping.shift1, mapping)
+
+
+def normalise2(mapping: Mapping, h_NMX: Tensor) -> Tensor:
+    """Apply the second BatchNorm to (N, M, X), running statistics in place."""
+    kept = mapping.running_mean2, mapping.running_var2
+    return _normalise(h_NMX, *kept, mapping.scale2, mapping.shift2, mapping)
 
 
 def _normalise(
     z: Tensor, mean: Tensor | None, var: Tensor | None, scale: Tensor, shift: Tensor, mapping: Mapping
 ) -> Tensor:
-    use_batch = mapping.training or mean is None
+    use_batch = uses_batch(mapping.training, mean)
     if z.numel() == 0:
         return z  # an empty batch has no statistics and leaves the running ones as they are
     scale, shift, momentum, eps = scale.to(z.dtype), shift.to(z.dtype), mapping.momentum, mapping.eps

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .mapping import Mapping
+from .mapping import Mapping, normalise1, normalise2
 from .window import Window
 
 
@@ -71,11 +71,11 @@ def patchwise_relation(phi_NRHW: Tensor, psi_NRHW: Tensor, window: Window, relat
 def apply_mapping(z_NDX: Tensor, mapping: Mapping) -> Tensor:
     """Return gamma(z), (N, O, ...): BatchNorm, ReLU, 1x1, BatchNorm, ReLU, 1x1; running statistics in place."""
     shape = z_NDX.shape
-    hidden = F.relu(mapping.normalise1(z_NDX.flatten(2)))
+    hidden = F.relu(normalise1(mapping, z_NDX.flatten(2)))
     # bmm, not einsum: what einsum returns may be transposed in memory, and compiled graphs then guess its strides wrong
-    hidden = torch.bmm(mapping.matrix1.to(hidden.dtype).expand(shape[0], -1, -1), hidden)
-    hidden = F.relu(mapping.normalise2(hidden))
-    out = torch.bmm(mapping.matrix2.to(hidden.dtype).expand(shape[0], -1, -1), hidden)
+    hidden = torch.bmm(mapping.weight1.flatten(1).to(hidden.dtype).expand(shape[0], -1, -1), hidden)
+    hidden = F.relu(normalise2(mapping, hidden))
+    out = torch.bmm(mapping.weight2.flatten(1).to(hidden.dtype).expand(shape[0], -1, -1), hidden)
     if mapping.bias is not None:
         out = out + mapping.bias.to(hidden.dtype)[:, None]
     return out.unflatten(2, shape[2:])

@@ -7,6 +7,10 @@ from reproduce.kernels import Window, aggregation, fused, ops, pairwise_attentio
 
 from .cases import PAIR_ROWS, PATCH_ROWS, make_mapping, trainable
 
+follows_tuples = pytest.mark.skipif(
+    torch.__version__.startswith("2.6."), reason="dynamo of torch 2.6 does not follow properties of a NamedTuple"
+)
+
 WINDOWS = [Window(3), Window(3, 2, 2, False)]
 
 
@@ -58,6 +62,7 @@ def test_opcheck_of_the_fused_operators(window, index):
 @pytest.mark.parametrize("backend", ["aot_eager", pytest.param("inductor", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", ["pairwise", "weights", "patchwise"])
 @pytest.mark.parametrize("training", [True, False])
+@follows_tuples
 def test_compiled_full_graph_equals_eager(kind, training, backend):
     torch._dynamo.reset()
     shape = (4 * 10, 3, 18) if kind == "patchwise" else (6, 3, 2)
@@ -82,6 +87,7 @@ def test_compiled_full_graph_equals_eager(kind, training, backend):
 
 
 @pytest.mark.parametrize(("kind", "relation"), [("pair", "dot"), ("patch", "star"), ("patch", "clique")])
+@follows_tuples
 def test_relations_that_use_the_twins_compile(kind, relation):
     torch._dynamo.reset()
     rows = PAIR_ROWS[relation](4) if kind == "pair" else PATCH_ROWS[relation](4, 9)

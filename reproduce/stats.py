@@ -151,7 +151,8 @@ def difference(ours: Sequence[float], theirs: Sequence[float], trials: int | Non
             return Interval(gap, gap, gap, n, "equal values")
         from scipy import special
 
-        freedom = (one + two) ** 2 / (one**2 / (first.n - 1) + two**2 / (second.n - 1))
+        share = one / (one + two)  # not squares of variances: those of tiny spreads vanish
+        freedom = 1 / (share**2 / (first.n - 1) + (1 - share) ** 2 / (second.n - 1))
         half = float(special.stdtrit(freedom, 1 - ALPHA / 2)) * math.sqrt(one + two)
         return Interval(gap, gap - half, gap + half, n, "Welch")
     if first.n == second.n == 1 and trials and 0 <= min(first.mean, second.mean) <= max(first.mean, second.mean) <= 1:

@@ -2,7 +2,7 @@
 
 import random
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from reproduce import stats
@@ -13,6 +13,7 @@ RUNS = st.lists(SHARES, min_size=1, max_size=14)
 
 @settings(max_examples=80, deadline=None)
 @given(values=RUNS, seed=st.integers(0, 99))
+@example(values=[0.0, 1.7266514121137805e-151], seed=0)
 def test_order_does_not_matter(values, seed):
     shuffled = random.Random(seed).sample(values, len(values))
     assert stats.summarise(shuffled) == stats.summarise(values)

@@ -1,4 +1,4 @@
-"""Every table in every format: text byte for byte, CSV and JSON to nine digits. ``ATTNREPRO_REGEN=1 pytest`` writes the files anew."""
+"""Every table in every format: text byte for byte, numbers to nine digits; ``ATTNREPRO_REGEN=1`` writes them anew."""
 
 import os
 import re

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["row", "published", "measured", "committed", "params", "verdict"]
+Kind = Literal["row", "published", "measured", "committed", "params", "macs", "verdict"]
 
 
 @dataclass(frozen=True)
@@ -28,4 +28,8 @@ PUBLISHED = Column("published", "published")
 OURS = Column("ours", "measured")
 COMMITTED = Column("committed", "committed")
 PARAMS = Column("parameters", "params", "params")
+MACS = Column("MACs", "macs", "macs")
+TOP5 = Column("top-5", "measured", "top5_last")
+SPEED = Column("images/s", "measured", "images_per_second")
+MEMORY = Column("memory, MB", "measured", "peak_memory_mb")
 VERDICT = Column("verdict", "verdict")

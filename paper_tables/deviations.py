@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reproduce.errors import UserError
+from reproduce.recipes import find_entry, find_table
 
 PATH = Path(__file__).parent / "deviations.md"
 _HEADING = re.compile(r"### ([A-Z]\d+) (.+)")
+_STUDY = re.compile(r"# Study (\S+)")
 _FIELDS = ("Rows", "Switch", "Tables", "Variants")
 
 
@@ -21,6 +23,7 @@ class Deviation:
     """One entry: its number, its sentence, the rows it concerns and the switches that show it."""
 
     number: str
+    study: str
     title: str
     rows: tuple[str, ...]
     switches: tuple[str, ...]
@@ -29,7 +32,9 @@ class Deviation:
     body: str
 
     def concerns(self, row: str) -> bool:
-        """Return whether the entry is about ``row``: a pattern fits it, and none with a ``!`` does."""
+        """Return whether the entry is about ``row``, one of its study: a pattern fits, and none with a ``!`` does."""
+        if find_table(find_entry(row).recipe.table).study != self.study:
+            return False
         fits = [pattern for pattern in self.rows if pattern == "all" or fnmatch.fnmatchcase(row, pattern.lstrip("!"))]
         return bool(fits) and not any(pattern.startswith("!") for pattern in fits)
 
@@ -47,7 +52,9 @@ def read(path: Path = PATH) -> tuple[Deviation, ...]:
         raise UserError(f"{path} cannot be read ({error})", "restore the file from the repository") from None
     starts = [number for number, line in enumerate(lines) if line.startswith("### ")]
     ends = [next((n for n in range(start + 1, len(lines)) if lines[n].startswith("#")), len(lines)) for start in starts]
-    entries = tuple(_entry(path, start, lines[start:end]) for start, end in zip(starts, ends, strict=True))
+    studies = [_study(lines[:start]) for start in starts]
+    parts = zip(starts, ends, studies, strict=True)
+    entries = tuple(_entry(path, start, study, lines[start:end]) for start, end, study in parts)
     numbers = [entry.number for entry in entries]
     repeated = {number for number in numbers if numbers.count(number) > 1}
     if repeated:
@@ -60,7 +67,12 @@ def footnotes(table: str, row: str, variant: str) -> list[Deviation]:
     return [entry for entry in read() if entry.concerns(row) and entry.shown_in(table, variant)]
 
 
-def _entry(path: Path, start: int, lines: list[str]) -> Deviation:
+def _study(before: list[str]) -> str:
+    """Return the study whose heading stands last among the lines ``before`` an entry."""
+    return next((found[1] for line in reversed(before) if (found := _STUDY.fullmatch(line))), "")
+
+
+def _entry(path: Path, start: int, study: str, lines: list[str]) -> Deviation:
     heading = _HEADING.fullmatch(lines[0])
     fields = _fields(lines[1]) if len(lines) > 1 else {}
     if heading is None or not {"Rows", "Switch"} <= set(fields) <= set(_FIELDS):
@@ -70,6 +82,7 @@ def _entry(path: Path, start: int, lines: list[str]) -> Deviation:
         )
     return Deviation(
         number=heading[1],
+        study=study,
         title=heading[2],
         rows=_words(fields["Rows"]),
         switches=_words(fields["Switch"]),

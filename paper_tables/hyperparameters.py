@@ -53,7 +53,7 @@ class Settings:
     """The built table."""
 
     name: str
-    number: int
+    number: int | None
     title: str
     budget: str
     variant: str

@@ -6,6 +6,7 @@ from typing import Literal
 
 from paper_tables.definition import Column
 from paper_tables.hyperparameters import HEADINGS, Settings
+from paper_tables.published import Value
 from paper_tables.selection import Identity
 from paper_tables.table import DEFINITIONS, Row, Table
 from reproduce.stats import Interval
@@ -59,20 +60,24 @@ def _runs_sheet(table: Table) -> Sheet:
     ends = {pair[1] for pair in definition.pairs[:-1]}
     block = Block(
         headings=tuple(column.heading for column in definition.columns),
-        right=tuple(column.kind in ("published", "params") for column in definition.columns),
+        right=tuple(column.kind in ("published", "params", "macs") for column in definition.columns),
         rows=rows,
         rules=frozenset(number for number, row in enumerate(table.rows) if row.row in ends),
     )
     data = f"data {table.dataset}" + (f" ({table.data_sha256[:12]})" if table.data_sha256 else " (no run yet)")
     parts = (f"budget {table.budget}", f"variant {table.variant}", data, table.precision, f"{table.scale} scale")
     return Sheet(
-        title=f"Table {table.number}. {table.title}",
+        title=_title(table),
         identity=" | ".join(parts),
         blocks=(block, _pair_block(table)) if table.pairs else (block,),
         notes=table.notes,
         footnotes=_footnotes(table, general),
         commands=tuple((row.row, row.command) for row in table.rows if row.verdict.word == "not run" and row.command),
     )
+
+
+def _title(table: Table | Settings) -> str:
+    return table.title if table.number is None else f"Table {table.number}. {table.title}"
 
 
 def _general(table: Table | Settings) -> set[str]:
@@ -90,20 +95,36 @@ def _footnotes(table: Table | Settings, general: set[str]) -> tuple[tuple[str, s
 def _cell(column: Column, row: Row, general: set[str]) -> Text:
     makers: Mapping[str, Callable[[], Text]] = {
         "row": lambda: Text(row.row, " ".join(mark for mark in row.footnotes if mark not in general), "strong"),
-        "published": lambda: Text(row.published[column.metric].printed() if column.metric in row.published else DASH),
+        "published": lambda: _published(row.published.get(column.metric)),
         "measured": lambda: _measured(column, row),
         "committed": lambda: _committed(row),
-        "params": lambda: _params(row),
+        "params": lambda: _size(row, row.params, "params"),
+        "macs": lambda: _size(row, row.macs, "macs"),
         "verdict": lambda: Text(row.verdict.word, "", TONES[row.verdict.word]),
     }
     return makers[column.kind]()
 
 
+def _published(value: Value | None) -> Text:
+    if value is None:
+        return Text(DASH)
+    return Text(value.printed(), "" if value.spread is None else f"sd {value.spread:g} n={value.n}")
+
+
+_COSTS = {"latency_ms": ("wall_ms", ".3f"), "images_per_second": ("", ".0f"), "peak_memory_mb": ("", ",.0f")}
+_PRINTED_AS = {"top5_last": "top5"}
+
+
 def _measured(column: Column, row: Row) -> Text:
-    if column.metric == "latency_ms":
-        found, printed = row.measured.get("latency_ms"), row.published.get("wall_ms")
-        return Text(f"{found.mean:.3f}" if found else DASH, f"paper {printed.printed()}" if printed else "")
     found = row.measured.get(column.metric)
+    if column.metric in _COSTS:
+        name, form = _COSTS[column.metric]
+        printed = row.published.get(name)
+        return Text(format(found.mean, form) if found else DASH, f"paper {printed.printed()}" if printed else "")
+    if column.metric in _PRINTED_AS:
+        printed = row.published.get(_PRINTED_AS[column.metric])
+        said = f"paper {printed.printed()}" if printed else ""
+        return Text(f"{found.mean:.4f}", said) if found else Text(DASH, said, "faint")
     return Text(f"{found.mean:.4f}", _bracket(found)) if found else Text(DASH, "", "faint")
 
 
@@ -123,9 +144,9 @@ def _name(identity: Identity) -> str:
     return " ".join(parts)
 
 
-def _params(row: Row) -> Text:
-    printed = row.published.get("params")
-    return Text(f"{row.params:,}" if row.params else DASH, f"paper {printed.printed()}" if printed else "")
+def _size(row: Row, size: int | None, metric: str) -> Text:
+    printed = row.published.get(metric)
+    return Text(f"{size:,}" if size else DASH, f"paper {printed.printed()}" if printed else "")
 
 
 def _bracket(found: Interval) -> str:
@@ -188,7 +209,7 @@ def _settings_sheet(table: Settings) -> Sheet:
     headings = ("model", *(HEADINGS.get(name, name) for name in fields), "verdict")
     block = Block(headings=headings, right=(False,) * len(headings), rows=tuple(rows))
     return Sheet(
-        title=f"Table {table.number}. {table.title}",
+        title=_title(table),
         identity=f"budget {table.budget} | variant {table.variant}",
         blocks=(block,),
         notes=table.notes,

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from paper_tables.definition import Definition
-from paper_tables.selection import ACCURACIES, LATENCY, Selection, headline_metric
+from paper_tables.selection import ACCURACIES, LATENCY, Selection
 from reproduce.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
 
 _HEADLINES = {
     "top1_val_selected": "test accuracy at the epoch that held-out training images select",
+    "top1_last": "test accuracy after the last epoch",
     "top1_best": "the best test accuracy of all evaluations, as the papers report it",
 }
 
 
 def write(
-    plan: Mapping[str, Recipe], selection: Selection, rows: Sequence["Row"], definition: Definition
+    plan: Mapping[str, Recipe], selection: Selection, rows: Sequence["Row"], definition: Definition, metric: str
 ) -> Iterator[str]:
     """Yield the notes of a table in the order in which they are shown."""
     recipe = next(iter(plan.values()))
-    metric = headline_metric(recipe.variant)
     yield f"Ours: {_HEADLINES[metric]} ({metric})."
     yield from _interval_notes(rows)
     yield "Parameters are those of the paper-scale model, whatever the budget."

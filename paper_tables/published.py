@@ -12,16 +12,20 @@ from pathlib import Path
 from reproduce.errors import UserError, did_you_mean
 
 FOLDER = Path(__file__).parent / "published"
-TABLES = ("accuracy", "heads", "hierarchical", "logged")
-METRICS = ("top1", "top1_original", "params", "wall_ms")
-VALUE_COLUMNS = ("table", "row", "metric", "value", "spread", "n", "source", "note")
+TABLES = ("accuracy", "heads", "hierarchical", "logged", "gates")
+METRICS = ("top1", "top1_original", "top1_best", "top1_corrected", "top1_rerun", "top1_train")
+METRICS += ("top5", "top5_corrected", "loss", "params", "macs", "flops", "wall_ms", "seconds_per_epoch")
+VALUE_COLUMNS = ("table", "row", "metric", "value", "spread", "spread_of", "n", "source", "note")
 SETTING_COLUMNS = ("group", "rows", "field", "value", "source")
 CURVE_COLUMNS = ("row", "epoch", "top1", "error", "source", "note")
 
 
 @dataclass(frozen=True)
 class Value:
-    """One published number; ``text`` is its printed form, ``spread`` a standard deviation over ``n`` runs."""
+    """One published number; ``text`` is its printed form, ``spread`` the printed standard deviation over ``n`` runs.
+
+    ``spread_of`` says which deviation that is: of the runs as a population (over n), or as a sample (over n - 1).
+    """
 
     table: str
     row: str
@@ -29,9 +33,17 @@ class Value:
     value: float
     text: str
     spread: float | None
+    spread_of: str
     n: int | None
     source: str
     note: str
+
+    @property
+    def deviation(self) -> float | None:
+        """The sample standard deviation that the printed spread stands for."""
+        if self.spread is None or self.spread_of != "population" or not self.n or self.n < 2:
+            return self.spread
+        return self.spread * math.sqrt(self.n / (self.n - 1))
 
     def printed(self) -> str:
         """Return the number as the paper prints it: ``0.910``, ``12.1M``."""
@@ -116,9 +128,11 @@ def _value(path: Path, line: int, cells: dict[str, str]) -> Value:
         raise _damage(path, line, "has no row or no source")
     if cells["metric"] not in METRICS:
         raise _damage(path, line, f"has the unknown metric '{cells['metric']}'")
-    read = _share if cells["metric"].startswith("top1") else _number
+    read = _share if cells["metric"].startswith("top") else _number
     spread = _number(path, line, "spread", cells["spread"]) if cells["spread"] else None
     n = _number(path, line, "n", cells["n"]) if cells["n"] else None
+    if (cells["spread_of"] in ("population", "sample")) != (spread is not None):
+        raise _damage(path, line, "needs a spread_of, population or sample, with a spread and with nothing else")
     if n is not None and (n < 1 or n != int(n)):
         raise _damage(path, line, f"n is '{cells['n']}', not a number of runs")
     return Value(
@@ -128,6 +142,7 @@ def _value(path: Path, line: int, cells: dict[str, str]) -> Value:
         value=read(path, line, "value", cells["value"]),
         text=cells["value"],
         spread=spread,
+        spread_of=cells["spread_of"],
         n=None if n is None else int(n),
         source=cells["source"],
         note=cells["note"],

@@ -12,7 +12,8 @@ from typing import Any
 from paper_tables import markup, terminal
 from paper_tables.hyperparameters import Settings
 from paper_tables.layout import lay_out
-from paper_tables.selection import ACCURACIES, LATENCY
+from paper_tables.published import METRICS
+from paper_tables.selection import ACCURACIES, COSTS
 from paper_tables.table import Pair, Row, Table
 from reproduce.errors import UserError, did_you_mean
 from reproduce.stats import Interval
@@ -20,7 +21,7 @@ from reproduce.stats import Interval
 FORMATS = ("text", "md", "latex", "html", "csv", "json")
 WIDTH = 118
 _IDENTITY = ("table", "budget", "variant", "scale", "dataset", "data_sha256", "precision")
-_METRICS = ("top1", *ACCURACIES, LATENCY)
+_METRICS = ("top1", *ACCURACIES, *COSTS)
 
 
 def render(table: Table | Settings, form: str = "text", *, colour: bool = False, width: int | None = None) -> str:
@@ -80,6 +81,7 @@ def _row_document(row: Row) -> dict[str, Any]:
         "row": row.row,
         "label": row.label,
         "params": row.params,
+        "macs": row.macs,
         "published": {metric: value.value for metric, value in row.published.items()},
         "measured": {metric: _interval(found) for metric, found in row.measured.items()},
         "committed": None
@@ -150,8 +152,9 @@ def _csv(table: Table | Settings) -> str:
 
 def _flat_row(row: Mapping[str, Any], document: Mapping[str, Any]) -> dict[str, Any]:
     line = {name: document[name] for name in _IDENTITY}
-    line |= {"row": row["row"], "label": row["label"], "params": row["params"]}
-    line |= {f"published_{name}": row["published"].get(name) for name in ("top1", "top1_original", "params", "wall_ms")}
+    line |= {name: row[name] for name in ("row", "label", "params", "macs")}
+    printed = {name for other in document["rows"] for name in other["published"]}
+    line |= {f"published_{name}": row["published"].get(name) for name in METRICS if name in printed}
     for prefix, cells in (("", row["measured"]), ("committed_", row["committed"] or {})):
         for metric in _METRICS:
             found = cells.get(metric, {})

@@ -15,10 +15,17 @@ from reproduce.recipe import BUDGETS, Recipe
 if TYPE_CHECKING:
     import pandas as pd
 
-PUBLISHED_DATA = "cifar10"
-TEST_IMAGES = {"cifar10": 10_000, "cifar10-jpeg75": 10_000, "cifar100": 10_000}
-ACCURACIES = ("top1_last", "top1_best", "top1_val_selected")
+TEST_IMAGES = {
+    "cifar10": 10_000,
+    "cifar10-jpeg75": 10_000,
+    "cifar100": 10_000,
+    "tiny-imagenet": 10_000,
+    "intel-scenes": 3_000,
+    "imagenet": 50_000,
+}
+ACCURACIES = ("top1_last", "top1_best", "top1_val_selected", "top5_last")
 LATENCY = "latency_ms"
+COSTS = (LATENCY, "images_per_second", "peak_memory_mb")  # of one machine: never averaged over two
 
 
 @dataclass(frozen=True)
@@ -42,10 +49,9 @@ class Choice:
     values: Mapping[str, tuple[float, ...]]
     device: str
 
-    def intervals(self, variant: str, test_images: int | None) -> dict[str, stats.Interval]:
-        """Return mean and interval of each metric; ``top1`` is the headline one of ``variant``."""
+    def intervals(self, headline: str, test_images: int | None) -> dict[str, stats.Interval]:
+        """Return mean and interval of each metric; ``top1`` is the one called ``headline``."""
         found = {name: _interval(name, values, test_images) for name, values in self.values.items()}
-        headline = headline_metric(variant)
         return {"top1": found[headline], **found} if headline in found else found
 
 
@@ -57,11 +63,6 @@ class Selection:
     dataset: str
     data_sha256: str
     left_out: Mapping[str, int]
-
-
-def headline_metric(variant: str) -> str:
-    """Return which accuracy is compared: selected on held-out images as described, best on the test set elsewhere."""
-    return "top1_val_selected" if variant == "described" else "top1_best"
 
 
 def test_size(dataset: str, recipe: Recipe | None) -> int | None:
@@ -93,7 +94,9 @@ def select(
     return Selection(choices, " + ".join(names), data_sha256, dict(sorted(left_out.items())))
 
 
-def best_committed(row: str, variant: str, committed: "pd.DataFrame", precision: str) -> Choice | None:
+def best_committed(
+    row: str, variant: str, committed: "pd.DataFrame", precision: str, published_data: str
+) -> Choice | None:
     """Return the best committed runs of ``row``: by budget, then published data, scale, precision, number of seeds."""
     frame = committed[(committed["status"] == "done") & (committed["row"] == row) & (committed["variant"] == variant)]
     groups = frame.groupby(
@@ -105,7 +108,7 @@ def best_committed(row: str, variant: str, committed: "pd.DataFrame", precision:
         identity = item[0].identity
         budget = BUDGETS.index(identity.budget) if identity.budget in BUDGETS else -1
         seeds = max(map(len, item[0].values.values()), default=0)
-        fit = (identity.dataset == PUBLISHED_DATA, identity.scale == "paper", identity.precision == precision)
+        fit = (identity.dataset == published_data, identity.scale == "paper", identity.precision == precision)
         return (budget, *fit, seeds, item[1], identity.data_sha256, identity.recipe_sha256)
 
     return max(choices, key=rank)[0] if choices else None
@@ -120,7 +123,8 @@ def _choice(group: "pd.DataFrame") -> Choice:
     values = {name: _finite(single[name]) for name in ACCURACIES}
     timed = ordered[ordered[LATENCY].notna()]
     device = str(timed.iloc[-1]["device"]) if len(timed) else ""
-    values[LATENCY] = _finite(single.loc[single["device"] == device, LATENCY])  # other machines, other times
+    on_device = single[single["device"] == device]  # other machines, other times
+    values |= {name: _finite(on_device[name]) for name in COSTS}
     fields = {name: str(newest[name]) for name in Identity.__dataclass_fields__}
     return Choice(Identity(**fields), {name: found for name, found in values.items() if found}, device)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paper_tables import accuracy, deviations, heads, hierarchical, notes, published
+from paper_tables import accuracy, deviations, gates, heads, hierarchical, notes, published
 from paper_tables.definition import Definition
 from paper_tables.deviations import Deviation
 from paper_tables.published import Value
@@ -22,7 +22,6 @@ from paper_tables.selection import (
     Identity,
     Selection,
     best_committed,
-    headline_metric,
     select,
     test_size,
 )
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
 MEASURED = Path(__file__).parent / "measured"
 DEFINITIONS: dict[str, Definition] = {
     "accuracy": accuracy.DEFINITION,
+    "gates": gates.DEFINITION,
     "heads": heads.DEFINITION,
     "hierarchical": hierarchical.DEFINITION,
 }
@@ -50,6 +50,7 @@ class Row:
     row: str
     label: str
     params: int | None  # of the paper-scale model
+    macs: int | None  # of its forward pass of one image
     published: Mapping[str, Value]
     measured: Mapping[str, stats.Interval]
     committed: Mapping[str, stats.Interval] | None
@@ -79,7 +80,7 @@ class Table:
     """A built table; ``dataset`` and ``data_sha256`` are those of the runs shown, or planned where there are none."""
 
     name: str
-    number: int
+    number: int | None
     title: str
     budget: str
     variant: str
@@ -93,6 +94,14 @@ class Table:
     footnotes: tuple[Deviation, ...]
 
 
+@dataclass(frozen=True)
+class Structure:
+    """Trainable parameters of a paper-scale model, and multiply-accumulates of one image's forward pass."""
+
+    params: int
+    macs: int
+
+
 def committed_runs(path: Path | None = None) -> "pd.DataFrame":
     """Return the project's own measurements, in the schema of a user's ledger."""
     from reproduce import ledger
@@ -100,12 +109,15 @@ def committed_runs(path: Path | None = None) -> "pd.DataFrame":
     return ledger.read(path or MEASURED / "runs.csv")
 
 
-def read_structure(path: Path | None = None) -> dict[tuple[str, str], int]:
-    """Return the exact trainable parameters by (row, variant); empty where the file is missing."""
+def read_structure(path: Path | None = None) -> dict[tuple[str, str], Structure]:
+    """Return the exact size of each (row, variant) at paper scale; empty where the file is missing."""
     path = path or MEASURED / "structure.csv"
     try:
         with path.open(encoding="utf-8", newline="") as source:
-            return {(line["row"], line["variant"]): int(line["params"]) for line in csv.DictReader(source)}
+            return {
+                (line["row"], line["variant"]): Structure(int(line["params"]), int(line["macs_fast"]))
+                for line in csv.DictReader(source)
+            }
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError, csv.Error, KeyError, TypeError, ValueError) as error:
@@ -122,7 +134,7 @@ def build(
     data_sha256: str | None = None,
     test_images: int | None = None,
     reference: Mapping[str, Recipe] | None = None,
-    structure: Mapping[tuple[str, str], int] | None = None,
+    structure: Mapping[tuple[str, str], Structure] | None = None,
     options: str = "",
 ) -> Table:
     """Set published values, our runs and the committed ones side by side.
@@ -136,7 +148,7 @@ def build(
         data_sha256: fingerprint of the data to show; by default that of the newest fitting run.
         test_images: test images behind one run, where neither recipe nor data set name tells.
         reference: the recipes of the paper budget; by default those of the registry.
-        structure: exact parameter counts; by default ``measured/structure.csv``.
+        structure: exact sizes; by default ``measured/structure.csv``.
         options: text that each row's command ends with, for example ``--data PATH``.
 
     Raises:
@@ -150,8 +162,10 @@ def build(
     if len(kinds) != 1:
         raise ValueError("a plan has one budget and one variant")
     selection = select(plan, runs, precision, data_sha256)
+    headline = paper.headline_of(next(iter(plan.values())).variant)
     builder = _Builder(
         name=paper.name,
+        headline=headline,
         plan=plan,
         selection=selection,
         committed=committed,
@@ -175,7 +189,7 @@ def build(
         precision=precision,
         rows=rows,
         pairs=tuple(builder.pair(rows, *pair) for pair in DEFINITIONS[paper.name].pairs),
-        notes=tuple(notes.write(plan, selection, rows, DEFINITIONS[paper.name])),
+        notes=tuple(notes.write(plan, selection, rows, DEFINITIONS[paper.name], headline)),
         footnotes=tuple(entry for entry in deviations.read() if any(entry.number in row.footnotes for row in rows)),
     )
 
@@ -183,13 +197,14 @@ def build(
 @dataclass(frozen=True, kw_only=True)
 class _Builder:
     name: str
+    headline: str
     plan: Mapping[str, Recipe]
     selection: Selection
     committed: "pd.DataFrame"
     precision: str
     test_images: int | None
     reference: Mapping[str, Recipe] | None
-    structure: Mapping[tuple[str, str], int]
+    structure: Mapping[tuple[str, str], Structure]
     values: Mapping[tuple[str, str], Value]
     options: str
 
@@ -206,23 +221,36 @@ class _Builder:
         recipe, choice = self.plan.get(row), self.selection.choices.get(row)
         has_variant = self.variant in find_entry(row).variant_names()
         reference = self._paper_recipe(row) if has_variant else None
-        best = best_committed(row, self.variant, self.committed, self.precision)
+        published_data = self._paper_recipe(row).data.name if has_variant else ""
+        best = best_committed(row, self.variant, self.committed, self.precision, published_data)
         shown = self._committed_recipe(best.identity, row) if best else None
         sizes = self._trials(choice, recipe), test_size(best.identity.dataset, shown) if best and shown else None
         command = self._command(row) if has_variant else ""
+        size = self.structure.get((row, self.variant))
         return Row(
             row=row,
             label=(recipe or find_entry(row).recipe).label,
-            params=self.structure.get((row, self.variant)),
+            params=size.params if size else None,
+            macs=size.macs if size else None,
             published=values,
-            measured=choice.intervals(self.variant, sizes[0]) if choice else {},
-            committed=best.intervals(self.variant, sizes[1]) if best else None,
+            measured=choice.intervals(self.headline, sizes[0]) if choice else {},
+            committed=best.intervals(self.headline, sizes[1]) if best else None,
             committed_identity=best.identity if best else None,
-            verdict=reach(self.variant, choice, recipe, reference, values, sizes[0]),
-            committed_verdict=reach(self.variant, best, shown, reference, values, sizes[1]) if best else None,
+            verdict=self._verdict(choice, recipe, reference, values, sizes[0]),
+            committed_verdict=self._verdict(best, shown, reference, values, sizes[1]) if best else None,
             command=command,
             footnotes=tuple(entry.number for entry in deviations.footnotes(self.name, row, self.variant)),
         )
+
+    def _verdict(
+        self,
+        choice: Choice | None,
+        recipe: Recipe | None,
+        reference: Recipe | None,
+        values: Mapping[str, Value],
+        test_images: int | None,
+    ) -> stats.Verdict:
+        return reach(self.variant, self.headline, choice, recipe, reference, values, test_images)
 
     def pair(self, rows: tuple[Row, ...], plain: str, changed: str) -> Pair:
         found = {row.row: row for row in rows}
@@ -252,7 +280,7 @@ class _Builder:
         one, two = self.selection.choices.get(plain), self.selection.choices.get(changed)
         if one is None or two is None or one.identity.scale != two.identity.scale:
             return None, None
-        metric = headline_metric(self.variant)
+        metric = self.headline
         gain = wall = None
         if metric in one.values and metric in two.values:
             trials = self._trials(one, self.plan.get(plain))

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from paper_tables.published import Value
-from paper_tables.selection import PUBLISHED_DATA, TEST_IMAGES, Choice, headline_metric
+from paper_tables.selection import TEST_IMAGES, Choice
 from reproduce import stats
 from reproduce.recipe import Recipe
 
@@ -14,6 +14,7 @@ _NOT_SETTINGS = frozenset({"label", "table", "row", "data.name"})  # the data se
 
 def reach(
     variant: str,
+    headline: str,
     choice: Choice | None,
     recipe: Recipe | None,
     reference: Recipe | None,
@@ -26,6 +27,7 @@ def reach(
 
     Args:
         variant: of the table.
+        headline: which accuracy is compared.
         choice: the runs, or None.
         recipe: what they ran; None for committed runs, of which only the digest is known.
         reference: the recipe of the paper budget; None where the row lacks the variant.
@@ -42,16 +44,16 @@ def reach(
     value = _published(variant, values)
     if value is None:
         return stats.Verdict("not comparable", "nothing is published for this row")
-    runs = choice.values.get(headline_metric(variant))
+    runs = choice.values.get(headline)
     if not runs:
-        return stats.Verdict("not comparable", f"the runs have no {headline_metric(variant)}")
+        return stats.Verdict("not comparable", f"the runs have no {headline}")
     comparison = stats.compare(
         runs,
         test_images,
         published=value.value,
         published_n=value.n,
-        published_spread=value.spread,
-        published_trials=TEST_IMAGES[PUBLISHED_DATA],
+        published_spread=value.deviation,
+        published_trials=TEST_IMAGES.get(reference.data.name),
     )
     return stats.judge(comparison, stats.summarise(runs).mean, value.value)
 
@@ -70,8 +72,8 @@ def _obstacles(choice: Choice, recipe: Recipe | None, reference: Recipe) -> list
         obstacles.append(f"budget {identity.budget}, not paper")
     if identity.scale != "paper":
         obstacles.append(f"{identity.scale} model, not paper scale")
-    if identity.dataset != PUBLISHED_DATA:
-        obstacles.append(f"data {identity.dataset}, not {PUBLISHED_DATA}")
+    if identity.dataset != reference.data.name:
+        obstacles.append(f"data {identity.dataset}, not {reference.data.name}")
     if obstacles or identity.recipe_sha256 == reference.sha256():
         return obstacles
     if recipe is None:

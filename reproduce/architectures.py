@@ -6,6 +6,7 @@ own whose default is the right mathematics; the bracket names the slip in ``pape
     AttentionCnn(positions="learned-content", heads=9, hierarchical=True)
 """
 
+import typing
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -99,5 +100,28 @@ class San:
     reuse_first_key: bool = False  # B11: every block scores against the first block's keys
 
 
-Architecture = ResNet | AttentionCnn | VisionTransformer | San
-FAMILIES: dict[str, type] = {kind.family: kind for kind in (ResNet, AttentionCnn, VisionTransformer, San)}
+@dataclass(frozen=True, kw_only=True)
+class GateCnn:
+    """Two blocks of two convolutions with gates on their outputs (dossier, gates 2.1-2.3).
+
+    Defaults are what the printed parameter counts and the published code agree on; the alternatives are arms.
+    """
+
+    family: ClassVar[str] = "gate-cnn"
+    image_size: int = 32
+    classes: int = 10
+    width: int = 64
+    hidden: int = 512
+    gates: tuple[Literal["eca", "cbam", "cbam-spatial", "conv-ae", "linear-ae"], ...] = ()  # in this order
+    sites: Literal["all", "first"] = "all"  # G14: after both convolutions of a block, or after its first
+    eca_kernel: Literal["3", "adaptive"] = "3"  # G15
+    reduction: int = 16  # of CBAM's channel gate
+    gate_hidden: tuple[int, ...] = (128, 64, 12)  # of the linear autoencoder
+    covering: bool = False  # G16: autoencoder gates without holes
+    third_block: Literal["none", "idle", "used"] = "none"  # G13: idle is built and never called
+    head: Literal["relu-softmax", "logits"] = "relu-softmax"  # G12: what enters the cross-entropy
+
+
+Architecture = ResNet | AttentionCnn | VisionTransformer | San | GateCnn
+_KINDS: tuple[type, ...] = typing.get_args(Architecture)
+FAMILIES: dict[str, type] = {kind.family: kind for kind in _KINDS}  # type: ignore[attr-defined]

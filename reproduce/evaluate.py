@@ -77,10 +77,12 @@ def evaluate(
     mode: EvalMode = "eval",
     precision: str = "fp32",
     batch_mean: bool = False,
+    over: int | None = None,
 ) -> Score:
     """Return the score of ``model`` over ``batches`` of (images (B, 3, H, W), labels (B)).
 
     ``batch_mean`` averages the batches' accuracies and losses, the short last one counting like a full one (B17).
+    ``over`` divides right answers by another number than that of the images (A3).
     The host waits for the device once, at the end.
     """
     device = next(model.parameters()).device
@@ -94,6 +96,8 @@ def evaluate(
     total = torch.stack(sums).double().cpu()
     size = torch.tensor(sizes, dtype=torch.float64)
     means = (total / size[:, None]).mean(0) if batch_mean else total.sum(0) / size.sum()
+    if over is not None:
+        means[:2] *= size.sum() / over
     top1, top5, loss = means.tolist()
     return Score(top1, top5, loss, sum(sizes))
 
@@ -134,8 +138,10 @@ def evaluate_checkpoint(
         mode=chosen,
         precision=precision,
         batch_mean=recipe.batch_mean_accuracy,
+        over=recipe.accuracy_over,
     )
-    interval = wilson(round(score.top1 * score.count), score.count)
+    trials = recipe.accuracy_over or score.count
+    interval = wilson(round(score.top1 * trials), trials)
     return {
         "checkpoint": str(path),
         "row": recipe.row,

@@ -39,6 +39,8 @@ class DataChoice:
     train_limit: int | None = None  # the first so many training images of each class, in balance
     test_limit: int | None = None
     holdout: float = 0.05  # share of the training images kept for validation
+    drop_grey: bool = False  # leave out images that are stored without colour, in both splits
+    equalise: bool = False  # equalise each image's luminance histogram before anything else
     mean: tuple[float, ...] = CIFAR_MEAN
     std: tuple[float, ...] = CIFAR_STD
 
@@ -59,8 +61,9 @@ class Augmentation:
 
 @dataclass(frozen=True, kw_only=True)
 class Optimiser:
-    """Stochastic gradient descent."""
+    """Stochastic gradient descent, or Adam (which has no use for ``momentum`` and ``nesterov``)."""
 
+    kind: Literal["sgd", "adam"] = "sgd"
     lr: float = 0.1
     momentum: float = 0.9
     nesterov: bool = True
@@ -70,10 +73,14 @@ class Optimiser:
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """Learning rate as a closed form of the epoch; ``form`` names whose warm-up arithmetic (B6)."""
+    """Learning rate as a closed form of the epoch; ``form`` names whose warm-up arithmetic (B6).
+
+    ``per="step"`` follows the ``clean`` cosine within an epoch too, down to 0 after the last step.
+    """
 
     kind: Literal["cosine", "multistep", "constant"] = "cosine"
     form: Literal["clean", "re", "epfl"] = "clean"
+    per: Literal["epoch", "step"] = "epoch"
     warmup: int = 0  # epochs
     milestones: tuple[int, ...] = ()
     gamma: float = 0.1
@@ -124,11 +131,14 @@ class Recipe:
     epochs: int = 300
     extra_epochs: int = 0  # B5: epochs trained past the schedule's horizon
     batch_size: int = 100
+    drop_last: bool = False  # leave out an epoch's last batch where it is not full
+    initialisation: Literal["model", "kaiming"] = "model"  # kaiming: every weight Kaiming normal, every bias 0
     label_smoothing: float = 0.0
     smoothing_form: Literal["others", "uniform"] = "others"  # eps/(C-1) on the other classes, or eps/C on all
     evaluate_every: int = 1  # epochs; the first and the last are always evaluated
     eval_mode: EvalMode = "eval"  # B1: `train` measures with dropout and batch statistics
     batch_mean_accuracy: bool = False  # B17: mean of the batches' accuracies
+    accuracy_over: int | None = None  # A3: divide right answers by this number, not by that of the test images
 
     def __post_init__(self) -> None:
         for key, (low, high) in _RANGES.items():
@@ -145,7 +155,7 @@ class Recipe:
 
     def to_json(self) -> str:
         """Return canonical JSON: sorted keys, the model tagged with its family."""
-        return json.dumps(_plain(self), sort_keys=True, separators=(",", ":"))
+        return _dump(_plain(self))
 
     @classmethod
     def from_json(cls, text: str) -> "Recipe":
@@ -159,8 +169,12 @@ class Recipe:
         return _revive(cls, document, "recipe")
 
     def sha256(self) -> str:
-        """Return the digest that names this recipe: all fields but the printed label."""
-        return hashlib.sha256(dataclasses.replace(self, label="").to_json().encode()).hexdigest()
+        """Return the digest that names this recipe: every field that is not at its default, but the printed label.
+
+        So a setting that a later version adds leaves the digests of recipes without it, and their recorded runs, as
+        they are. A default itself must never change: a test holds the defaults' own digest.
+        """
+        return hashlib.sha256(_dump(_essential(dataclasses.replace(self, label=""))).encode()).hexdigest()
 
 
 def override(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
@@ -279,6 +293,24 @@ def _plain(node: Any) -> Any:
         family = getattr(node, "family", None)
         return {"family": family, **plain} if family else plain
     return list(node) if isinstance(node, tuple) else node
+
+
+def _essential(node: Any) -> Any:
+    """Return ``node`` as :func:`_plain` does, without the fields that are at their defaults."""
+    if not dataclasses.is_dataclass(node) or isinstance(node, type):
+        return _plain(node)
+    family = getattr(node, "family", None)
+    kept = {"family": family} if family else {}
+    for item in dataclasses.fields(node):
+        value = getattr(node, item.name)
+        default = item.default_factory() if item.default_factory is not dataclasses.MISSING else item.default
+        if value != default:
+            kept[item.name] = _essential(value)
+    return kept
+
+
+def _dump(document: Any) -> str:
+    return json.dumps(document, sort_keys=True, separators=(",", ":"))
 
 
 def _revive(kind: type, document: Mapping[str, Any], where: str) -> Any:

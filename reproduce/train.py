@@ -7,6 +7,7 @@ the same weights bit for bit on the same CPU and build.
 """
 
 import csv
+import functools
 import io
 import math
 import time
@@ -25,7 +26,7 @@ from reproduce.data.dataset import Dataset, hold_out
 from reproduce.errors import UserError
 from reproduce.evaluate import Score, arithmetic, evaluate
 from reproduce.files import write_whole
-from reproduce.models import build
+from reproduce.models import build, prefers_channels_last
 from reproduce.recipe import Optimiser, Recipe
 from reproduce.rng import seed_global
 from reproduce.run import Run
@@ -92,12 +93,17 @@ def train(
         trainer.resume()
     begun = time.monotonic()
     progress = trainer.progress
-    while progress.epoch < recipe.total_epochs and not progress.diverged:
-        trainer.run_epoch(on_step)
-        if on_epoch:
-            on_epoch(progress, recipe.total_epochs)
-        if max_minutes is not None and time.monotonic() - begun > 60 * max_minutes:
-            break
+    try:
+        while progress.epoch < recipe.total_epochs and not progress.diverged:
+            trainer.run_epoch(on_step)
+            if on_epoch:
+                on_epoch(progress, recipe.total_epochs)
+            if max_minutes is not None and time.monotonic() - begun > 60 * max_minutes:
+                break
+    except KeyboardInterrupt as stop:  # Ctrl-C or SIGTERM
+        saved = f"epoch {trainer.saved} of {recipe.total_epochs}" if trainer.saved else "no epoch yet"
+        stop.add_note(f"{run.run_id} has saved {saved}")
+        raise
     return trainer.model, progress
 
 
@@ -108,18 +114,42 @@ class Trainer:
         self.run, self.device = run, device
         recipe = run.recipe
         seed_global(run.seed, "weights")
-        self.model = build(recipe.model).to(device)
+        self.model = build(recipe.model)
+        if recipe.initialisation == "kaiming":
+            initialise_kaiming(self.model)
+        self.model.to(device)
+        innermost = prefers_channels_last(self.model)
+        if innermost:
+            self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = make_optimiser(self.model, recipe.optimiser)
         chosen, held_out = hold_out(dataset.train, recipe.data.holdout)
         if len(chosen) == 0:
             raise UserError(f"'{dataset.source.name}' has no training images", "choose other data, or use `eval`")
         size, mean, std = recipe.batch_size, recipe.data.mean, recipe.data.std
-        self.training = Batches(chosen, size, mean, std, augmentation=recipe.augmentation, seed=run.seed, device=device)
+        self.training = Batches(
+            chosen,
+            size,
+            mean,
+            std,
+            augmentation=recipe.augmentation,
+            seed=run.seed,
+            device=device,
+            drop_last=recipe.drop_last,
+            channels_last=innermost,
+        )
+        if len(self.training) == 0:
+            raise UserError(
+                f"{len(chosen)} training images do not fill a batch of {size}", "lower batch_size, or drop_last=false"
+            )
         # B17 depends on how the test images fall into batches: the report uses the training batch size
         test_size = size if recipe.batch_mean_accuracy or recipe.eval_mode != "eval" else _EVALUATION_BATCH
-        self.test = Batches(dataset.test, test_size, mean, std, device=device)
-        self.validation = Batches(held_out, _EVALUATION_BATCH, mean, std, device=device) if held_out else None
+        measured = functools.partial(
+            Batches, batch_size=test_size, mean=mean, std=std, device=device, channels_last=innermost
+        )
+        self.test = measured(dataset.test)
+        self.validation = measured(held_out) if held_out else None
         self.progress = Progress()
+        self.saved = 0  # the epoch that last.pt holds
 
     def resume(self) -> None:
         """Go on from ``last.pt`` where there is one."""
@@ -130,21 +160,20 @@ class Trainer:
         fill(self.model, state["model"], path)
         self.optimiser.load_state_dict(state["optimiser"])
         self.progress.__dict__.update(state["progress"])
+        self.saved = self.progress.epoch
 
     def run_epoch(self, on_step: Steps | None = None) -> None:
         """Train one epoch, evaluate where the recipe asks for it, save everything."""
         recipe, progress = self.run.recipe, self.progress
         epoch = progress.epoch + 1
-        lr = learning_rate(recipe.schedule, lr=recipe.optimiser.lr, epochs=recipe.epochs, epoch=epoch)
-        for group in self.optimiser.param_groups:
-            group["lr"] = lr
+        lr = self._set_rate(epoch, 0.0)
         seed_global(self.run.seed, "epoch", epoch)
         start = time.perf_counter()
         loss = self._step_through(epoch, on_step)
         seconds = time.perf_counter() - start
         progress.epoch = epoch
         progress.seconds += seconds
-        progress.images += self.training.count
+        progress.images += self.training.images
         line: dict[str, float | None] = {"epoch": epoch, "lr": lr, "train_loss": loss, "seconds": round(seconds, 3)}
         progress.diverged = not math.isfinite(loss)
         due = (epoch - 1) % recipe.evaluate_every == 0 or epoch == recipe.total_epochs
@@ -154,11 +183,21 @@ class Trainer:
         progress.history.append(line)
         self._save()
 
+    def _set_rate(self, epoch: int, done: float) -> float:
+        recipe = self.run.recipe
+        lr = learning_rate(recipe.schedule, lr=recipe.optimiser.lr, epochs=recipe.epochs, epoch=epoch, done=done)
+        for group in self.optimiser.param_groups:
+            group["lr"] = lr
+        return lr
+
     def _step_through(self, epoch: int, on_step: Steps | None) -> float:
         """Train on every batch of the epoch; return the mean loss. The host waits for the device once, at the end."""
         self.model.train()
         total = torch.zeros((), dtype=torch.float64, device=self.device)
+        by_step = self.run.recipe.schedule.per == "step"
         for step, (x_B3HW, y_B) in enumerate(self.training.epoch(epoch), start=1):
+            if by_step:
+                self._set_rate(epoch, (step - 1) / len(self.training))
             with arithmetic(self.run.precision, self.device):
                 logits_BC = self.model(x_B3HW)
             loss = smoothed_cross_entropy(logits_BC.float(), y_B, self.run.recipe)
@@ -168,7 +207,7 @@ class Trainer:
             total += loss.detach() * len(y_B)
             if on_step:
                 on_step(epoch, step, len(self.training))
-        return total.item() / self.training.count
+        return total.item() / self.training.images
 
     def _evaluate(self, epoch: int) -> dict[str, float | None]:
         line: dict[str, float | None] = {}
@@ -194,6 +233,7 @@ class Trainer:
             mode=recipe.eval_mode,
             precision=self.run.precision,
             batch_mean=recipe.batch_mean_accuracy,
+            over=recipe.accuracy_over,
         )
 
     def _save(self) -> None:
@@ -210,10 +250,23 @@ class Trainer:
             "progress": self.progress.__dict__,
         }
         save_state(folder / "last.pt", self.run.identity, state)
+        self.saved = self.progress.epoch
 
 
-def make_optimiser(model: nn.Module, choice: Optimiser) -> torch.optim.SGD:
-    """Return SGD; Gaussian centres and spreads are kept from weight decay unless ``decay_positions`` (B15)."""
+def initialise_kaiming(model: nn.Module) -> None:
+    """Draw every weight of more than one dimension from Kaiming's normal (fan in, gain sqrt 2); set biases to 0.
+
+    He et al. 2015, Eq. 10; torch's defaults of ``kaiming_normal_``. Scales of normalisation stay as they are.
+    """
+    for name, weight in model.named_parameters():
+        if weight.dim() > 1:
+            nn.init.kaiming_normal_(weight)
+        elif name.rsplit(".", 1)[-1] == "bias":
+            nn.init.zeros_(weight)
+
+
+def make_optimiser(model: nn.Module, choice: Optimiser) -> torch.optim.Optimizer:
+    """Return SGD or Adam; Gaussian centres and spreads are kept from weight decay unless ``decay_positions`` (B15)."""
     exempt: list[nn.Parameter] = []
     decayed: list[nn.Parameter] = []
     for name, weight in model.named_parameters():
@@ -222,6 +275,8 @@ def make_optimiser(model: nn.Module, choice: Optimiser) -> torch.optim.SGD:
     groups = [{"params": decayed}]
     if exempt:
         groups.append({"params": exempt, "weight_decay": 0.0})  # type: ignore[dict-item]
+    if choice.kind == "adam":
+        return torch.optim.Adam(groups, lr=choice.lr, weight_decay=choice.weight_decay)
     return torch.optim.SGD(
         groups,
         lr=choice.lr,

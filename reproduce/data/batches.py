@@ -107,16 +107,20 @@ class Batches:
         """Return the number of batches in an epoch."""
         return self.count // self.batch_size if self.drop_last else -(-self.count // self.batch_size)
 
+    @property
+    def images(self) -> int:
+        """How many images an epoch goes through: all, or those of full batches with ``drop_last``."""
+        return len(self) * self.batch_size if self.drop_last else self.count
+
     def epoch(self, epoch: int = 0, first_batch: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield (x (B, 3, H, W) normalised, y int64 (B,)) of each batch.
 
         ``first_batch`` leaves out the batches before it; those after are what they would have been.
         """
         order_N, draws = self._plan(epoch)
-        images = len(self) * self.batch_size if self.drop_last else self.count
         first, step = first_batch * self.batch_size, self._batches_at_once() * self.batch_size
-        for start in range(first, images, step):
-            stop = min(start + step, images)
+        for start in range(first, self.images, step):
+            stop = min(start + step, self.images)
             with _one_thread():
                 if order_N is None:
                     x, y = self._stored[start:stop], self._labels_N[start:stop]

@@ -9,10 +9,10 @@ from typing import Any
 
 from reproduce.errors import UserError, did_you_mean
 from reproduce.recipe import BUDGETS, VARIANTS, Recipe, override, override_settings
-from reproduce.recipes import accuracy, heads, hierarchical, hyperparameters
+from reproduce.recipes import accuracy, gates, heads, hierarchical, hyperparameters
 from reproduce.recipes.entry import Entry, PaperTable, scale_schedule
 
-_MODULES = (accuracy, heads, hierarchical, hyperparameters)
+_MODULES = (accuracy, heads, hierarchical, hyperparameters, gates)
 ENTRIES: dict[str, Entry] = {row: entry for module in _MODULES for row, entry in module.ENTRIES.items()}
 TABLES: dict[str, PaperTable] = {module.TABLE.name: module.TABLE for module in _MODULES}
 
@@ -52,7 +52,7 @@ def find_entry(row: str) -> Entry:
 def find_table(name: str) -> PaperTable:
     """Return the table called ``name`` (or numbered so); raises UserError with the nearest name."""
     for table in TABLES.values():
-        if name in (table.name, str(table.number)):
+        if name == table.name or (table.number is not None and name == str(table.number)):
             return table
     raise UserError(f"no table is called '{name}'", did_you_mean(name, TABLES))
 

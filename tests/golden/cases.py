@@ -6,13 +6,14 @@ from typing import Any
 
 import pandas as pd
 
+from paper_tables.table import Structure
 from reproduce import ledger
 from reproduce.recipe import Recipe
 from reproduce.recipes import TABLES, plan_table
 
 DATA = "0123456789ab" + "0" * 52
 OTHER_DATA = "fedcba987654" + "0" * 52
-STRUCTURE = {
+_PARAMS = {
     ("resnet18", "described"): 11_173_962,
     ("resnet18", "as-run"): 11_173_962,
     ("quadratic", "as-run"): 11_124_444,
@@ -28,6 +29,7 @@ STRUCTURE = {
     ("vit", "described"): 37_394_506,
     ("vit-ha", "described"): 6_531_946,
 }
+STRUCTURE = {key: Structure(params, 100 * params) for key, params in _PARAMS.items()}
 EMPTY = ledger.read(Path("no such ledger.csv"))
 
 

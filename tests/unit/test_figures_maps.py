@@ -10,11 +10,17 @@ from torch import Tensor, nn
 
 from figures.layers import last_of_pass, name_layers
 from figures.maps import average, drop_class_token, pick_query, run_layers
+from reproduce.architectures import AttentionCnn, San, VisionTransformer
 from reproduce.models import attentive, build
 from reproduce.recipe import Recipe, override
-from reproduce.recipes import ENTRIES, resolve
+from reproduce.recipes import ENTRIES, TABLES, resolve
 
-ROWS = [row for row in ENTRIES if row != "resnet18"]
+KINDS = (AttentionCnn, San, VisionTransformer)
+ROWS = [
+    row
+    for row, entry in ENTRIES.items()
+    if isinstance(entry.recipe.model, KINDS) and TABLES[entry.recipe.table].study == "re"
+]
 
 
 def make(row: str, **changes: object) -> tuple[nn.Module, Recipe]:

@@ -4,12 +4,14 @@ import pytest
 import torch
 from torch import nn
 
+from reproduce.architectures import AttentionCnn, San, VisionTransformer
 from reproduce.models import attentive, build, use_path
 from reproduce.recipe import override
 from reproduce.recipes import ENTRIES, resolve
 
-ATTENTION_ROWS = [row for row in ENTRIES if row != "resnet18"]
-ENCODER_ROWS = [row for row in ATTENTION_ROWS if not row.startswith("san")]
+ENCODERS = (AttentionCnn, VisionTransformer)
+ATTENTION_ROWS = [row for row, entry in ENTRIES.items() if isinstance(entry.recipe.model, (*ENCODERS, San))]
+ENCODER_ROWS = [row for row, entry in ENTRIES.items() if isinstance(entry.recipe.model, ENCODERS)]
 POSITION_ROWS = [row for row in ENCODER_ROWS if "content" not in row and "vit" not in row]
 
 

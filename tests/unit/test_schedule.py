@@ -87,3 +87,18 @@ def test_short_budget_scales_the_schedule() -> None:
     assert (short.epochs, short.schedule.warmup) == (30, 2)
     steps = scale_schedule(resolve("san-pair"), 30).schedule.milestones
     assert steps == (10, 20, 25)
+
+
+@pytest.mark.parametrize("warmup", [0, 2])
+def test_by_step_is_torchs_cosine_stepped_once_a_batch(warmup: int) -> None:
+    schedule, epochs, steps = Schedule(per="step", warmup=warmup), 5, 7
+    weight = torch.nn.Parameter(torch.zeros(()))
+    optimiser = torch.optim.SGD([weight], lr=0.01)
+    torchs = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=(epochs - warmup) * steps)
+    for number in range((epochs - warmup) * steps):
+        epoch, step = divmod(number + warmup * steps, steps)
+        ours = learning_rate(schedule, lr=0.01, epochs=epochs, epoch=epoch + 1, done=step / steps)
+        assert ours == pytest.approx(torchs.get_last_lr()[0], abs=1e-12)
+        optimiser.step()
+        torchs.step()
+    assert learning_rate(schedule, lr=0.01, epochs=epochs, epoch=epochs, done=1.0) == pytest.approx(0, abs=1e-12)

@@ -256,7 +256,7 @@ def test_structure_file(tmp_path):
     assert table.read_structure(tmp_path / "none.csv") == {}
     path = tmp_path / "structure.csv"
     path.write_text("row,variant,params,macs_naive,macs_fast\nvit,described,37394506,1,2\n")
-    assert table.read_structure(path) == {("vit", "described"): 37_394_506}
+    assert table.read_structure(path) == {("vit", "described"): table.Structure(37_394_506, 2)}
     for damaged in ("row,variant\nvit,described\n", "row,variant,params\nvit,described,many\n"):
         path.write_text(damaged)
         with pytest.raises(UserError, match="cannot be read"):

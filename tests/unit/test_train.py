@@ -27,8 +27,11 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "results"
 
 
-def make_run(row: str = "learned-content-ha", seed: int = 0, **changes: object) -> tuple[Run, Dataset]:
-    base = TINY if row.startswith(("san", "resnet")) else ATTENTION
+def make_run(
+    row: str = "learned-content-ha", seed: int = 0, base: dict[str, int] | None = None, **changes: object
+) -> tuple[Run, Dataset]:
+    if base is None:
+        base = TINY if row.startswith(("san", "resnet")) else ATTENTION
     settings = {**base, **{key.replace("__", "."): value for key, value in changes.items()}}
     source = identify("shapes")
     recipe = fit_to_data(resolve(row, budget="smoke", changes=settings), source)
@@ -186,3 +189,51 @@ def test_label_smoothing_puts_the_rest_on_the_other_classes() -> None:
     target[torch.arange(7), label] = 0.9
     expected = -(target * logits.log_softmax(1)).sum(1).mean()
     assert torch.allclose(smoothed_cross_entropy(logits, label, recipe), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("row", ["cnn-convae-eca", "cnn-deep"])
+def test_gates_resume_bit_for_bit(row: str) -> None:
+    run, dataset = make_run(row, base=ATTENTION, epochs=3)
+    whole, progress = train(run, dataset, device=CPU)
+    (run.folder / "last.pt").unlink()
+    train(run, dataset, device=CPU, max_minutes=0)
+    resumed, again = train(run, dataset, device=CPU)
+    assert again.selected == progress.selected
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[name]), name
+
+
+def test_adam_and_steps_within_an_epoch() -> None:
+    run, dataset = make_run(
+        "cnn",
+        base=ATTENTION,
+        epochs=2,
+        optimiser__kind="adam",
+        optimiser__lr=1e-3,
+        schedule__kind="cosine",
+        schedule__per="step",
+    )
+    _, progress = train(run, dataset, device=CPU)
+    assert [line["lr"] for line in progress.history] == [1e-3, pytest.approx(5e-4)]
+    assert load_state(run.folder / "last.pt", run.identity, CPU)["optimiser"]["param_groups"][0]["betas"] == (
+        0.9,
+        0.999,
+    )
+
+
+def test_a_batch_that_is_not_full_is_left_out() -> None:
+    run, dataset = make_run("cnn", base=ATTENTION, epochs=1, batch_size=32)
+    _, progress = train(run, dataset, device=CPU)
+    assert progress.images == 64  # 90 of 100 train, two batches of 32
+    run, dataset = make_run("cnn", base=ATTENTION, batch_size=100)
+    with pytest.raises(UserError, match="do not fill a batch"):
+        train(run, dataset, device=CPU)
+
+
+def test_accuracy_over_another_number_of_images() -> None:  # A3
+    run, dataset = make_run("cnn", base=ATTENTION, epochs=1)
+    _, right = train(run, dataset, device=CPU)
+    run, dataset = make_run("cnn", base=ATTENTION, epochs=1, accuracy_over=100)
+    _, slipped = train(run, dataset, device=CPU)
+    assert slipped.history[0]["test_top1"] == pytest.approx(0.5 * right.history[0]["test_top1"])
+    assert slipped.history[0]["test_loss"] == right.history[0]["test_loss"]

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # One thread a process and a process a core: small products gain nothing from a second thread.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 
-.PHONY: demo test test-slow lint types check golden clean
+.PHONY: demo test test-slow lint types check golden report sums clean
 
 demo: $(VENV)/installed
 	$(BIN)/attnrepro table hierarchical
@@ -26,7 +26,15 @@ types: $(VENV)/developed
 check: test test-slow
 
 golden: $(VENV)/developed
-	ATTNREPRO_REGEN=1 $(BIN)/python -m pytest -q tests/unit/test_tables_golden.py
+	ATTNREPRO_REGEN=1 $(BIN)/python -m pytest -q tests/unit/test_tables_golden.py tests/unit/test_claims_golden.py
+
+report: $(VENV)/installed
+	$(BIN)/attnrepro report --markdown
+
+# After an edit of published values or committed measurements: their checksums anew.
+sums:
+	cd paper_tables/published && sha256sum *.csv > SHA256SUMS
+	cd paper_tables/measured && sha256sum structure.csv > SHA256SUMS
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

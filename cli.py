@@ -11,8 +11,33 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from figures.verbs import add_verbs
+from figures.report.verbs import add_verbs as add_report
+from figures.verbs import add_verbs as add_figures
+from paper_tables.claims.verbs import add_verbs as add_claims
+from reproduce.bench.verbs import add_verbs as add_bench
 from reproduce.errors import UserError
+from reproduce.options import (
+    Address,
+    Budget,
+    Cpus,
+    Data,
+    Device,
+    DryRun,
+    Gpus,
+    HistEq,
+    Jobs,
+    Json,
+    Minutes,
+    On,
+    Precision,
+    RowName,
+    Seeds,
+    Settings,
+    Variant,
+    Yes,
+)
+from reproduce.output import say, show, show_records, terminal_width, write_out
+from reproduce.stopping import exit_code, hear_sigterm, notes_of
 
 GIVEN: list[str] = []  # the words after the program's name, as the user gave them
 
@@ -21,26 +46,40 @@ class Verbs(TyperGroup):
     """Runs a verb; what the user can mend is one sentence and one hint, exit code 2, without a traceback."""
 
     def main(self, args: Any = None, *positional: Any, **extra: Any) -> Any:
-        """Take ``--debug`` at any place: with it, errors keep their traceback."""
+        """Take ``--debug`` and ``--log-level`` at any place; with the first, errors keep their traceback."""
         words = sys.argv[1:] if args is None else list(args)
-        self.debug = "--debug" in words
         GIVEN[:] = words
-        return super().main([word for word in words if word != "--debug"], *positional, **extra)
+        self.debug = "--debug" in words
+        words = [word for word in words if word != "--debug"]
+        self.level = None
+        for place, word in enumerate(words):
+            if word.partition("=")[0] == "--log-level":
+                self.level = word.partition("=")[2] or (words[place + 1 : place + 2] or [""])[0]
+                del words[place : place + (1 if "=" in word else 2)]
+                break
+        return super().main(words, *positional, **extra)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the verb and turn what it raises into words."""
         try:
-            return super().invoke(ctx)
+            if self.level is not None:
+                from reproduce.logs import choose_level
+
+                choose_level(self.level)
+            with hear_sigterm():
+                return super().invoke(ctx)
         except UserError as error:
             if self.debug:
                 raise
             say(f"error: {error.message}", f"hint: {error.hint}")
             raise typer.Exit(2) from None
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stop:
             if self.debug:
                 raise
-            say("stopped: every finished epoch is saved", "hint: the same command goes on from there")
-            raise typer.Exit(130) from None
+            saved = "; ".join(notes_of(stop)) or "every finished epoch is saved"
+            again = command_line().replace("--resume never", "--resume auto")
+            say(f"stopped: {saved}", f"hint: this goes on from there: {again}")
+            raise typer.Exit(exit_code(stop)) from None
         except BrokenPipeError:  # the reader of a pipe has closed it
             raise typer.Exit(0) from None
         except (typer.Exit, typer.Abort):
@@ -61,48 +100,17 @@ app = typer.Typer(
     help="Reproduce published studies of attention for image classification: published | ours | interval | verdict.",
 )
 
-RowName = Annotated[str, typer.Argument(help="Row of a table, for example vit-ha.", show_default=False)]
-Budget = Annotated[str, typer.Option(help="smoke (minutes on two cores) | short | paper (as published).")]
-Variant = Annotated[str, typer.Option(help="described (the text) | as-run (the authors' code) | original.")]
-Seeds = Annotated[str, typer.Option(help="One (3), a list (0,2) or a range (0-4).")]
-Data = Annotated[str | None, typer.Option(help="Name of a data set, or a path.", show_default="the recipe's")]
-Settings = Annotated[list[str] | None, typer.Option("--set", help="Change a setting: key=value, repeatable.")]
-Device = Annotated[str, typer.Option(help="auto | cpu | cuda | cuda:1.")]
-Precision = Annotated[str, typer.Option(help="fp32 | bf16.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, all else on stderr.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Start long runs without asking.")]
-Jobs = Annotated[int | None, typer.Option(min=1, help="Runs at once.", show_default="cores, for mini models on a CPU")]
-Minutes = Annotated[float | None, typer.Option("--max-minutes", help="Stop after the epoch that passes so many.")]
-
-
-def say(*lines: str) -> None:
-    """Print lines for the user on stderr."""
-    print(*lines, sep="\n", file=sys.stderr)
-
-
-def show(document: Any) -> None:
-    """Print one JSON document on stdout."""
-    import json
-
-    print(json.dumps(document, indent=2, ensure_ascii=False, default=str))
-
-
-def write_out(text: str, out: Path | None) -> None:
-    """Print ``text``, or write it to ``out`` in one step."""
-    if out is None:
-        print(text, end="")
-        return
-    from reproduce.files import write_whole
-
-    write_whole(out, text.encode())
-    say(f"wrote {out}")
-
 
 def command_line() -> str:
     """Return the command as the user gave it."""
     import shlex
 
     return shlex.join(["attnrepro", *GIVEN])
+
+
+def list_settings(settings: list[str] | None, hist_eq: bool) -> list[str]:
+    """Return what ``--set`` was given, with the setting that ``--hist-eq`` stands for."""
+    return [*(settings or []), *(["data.equalise=true"] if hist_eq else [])]
 
 
 def ask(yes: bool) -> Any:
@@ -123,25 +131,46 @@ def train(
     variant: Variant = "described",
     data: Data = None,
     settings: Settings = None,
+    hist_eq: HistEq = False,
     device: Device = "auto",
     precision: Precision = "fp32",
     resume: Annotated[str, typer.Option(help="auto (go on from a checkpoint) | never.")] = "auto",
     jobs: Jobs = None,
     max_minutes: Minutes = None,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write the curve for TensorBoard, too.")] = False,
+    on: On = "here",
+    address: Address = None,
+    cpus: Cpus = None,
+    gpus: Gpus = None,
+    dry_run: DryRun = False,
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
     """Train one row, with one seed or several; every finished run adds a row to the ledger."""
     from reproduce.complete import Running, complete
+    from reproduce.elsewhere import find_place
     from reproduce.plan import find_done
     from reproduce.recipe import read_settings
     from reproduce.recipes import resolve
 
     if resume not in ("auto", "never"):
         raise UserError(f"--resume cannot be '{resume}'", "choose auto or never")
-    plan = {row: resolve(row, variant=variant, budget=budget, changes=read_settings(settings or []))}
-    running = Running(device=device, agree=ask(yes), resume=resume == "auto", jobs=jobs, max_minutes=max_minutes)
-    state = complete(plan, data=data, seeds=seeds, precision=precision, running=running, command=command_line())
+    place = find_place(on, address=address, cpus=cpus, gpus=gpus, device=device)
+    plan = {row: resolve(row, variant=variant, budget=budget, changes=read_settings(list_settings(settings, hist_eq)))}
+    running = Running(
+        device=device,
+        agree=ask(yes),
+        resume=resume == "auto",
+        jobs=jobs,
+        max_minutes=max_minutes,
+        tensorboard=tensorboard,
+        place=place,
+    )
+    doing = None if dry_run else running
+    state = complete(plan, data=data, seeds=seeds, precision=precision, running=doing, command=command_line())
+    if dry_run:
+        show_records(place.plan(state.missing), as_json)
+        return
     lines = {run.run_id: find_done(state.ledger, run) for run in state.runs}
     if as_json:
         show({"runs": [line or {"run_id": run_id, "status": "unfinished"} for run_id, line in lines.items()]})
@@ -157,6 +186,7 @@ def train(
 def evaluate(
     checkpoint: Annotated[str, typer.Argument(metavar="RUN|CHECKPOINT", show_default=False)],
     data: Data = None,
+    hist_eq: HistEq = False,
     eval_mode: Annotated[str | None, typer.Option(help="eval | train-bn | train.", show_default="the recipe's")] = None,
     device: Device = "auto",
     precision: Precision = "fp32",
@@ -171,7 +201,13 @@ def evaluate(
 
     check_precision(precision)
     mode = read_eval_mode(eval_mode) if eval_mode else None
-    result = evaluate_checkpoint(find_checkpoint(checkpoint), data, mode, choose_device(device), precision)
+    path, chosen = find_checkpoint(checkpoint), choose_device(device)
+    result = evaluate_checkpoint(path, data, mode, chosen, precision, equalise=hist_eq)
+    if result["official"]:
+        from paper_tables.published import read_table
+
+        printed = read_table("imagenet")
+        result["published"] = {metric: printed[result["row"], metric].value for metric in ("top1", "top5")}
     if as_json:
         show(result)
         return
@@ -180,6 +216,8 @@ def evaluate(
         f"{result['row']} on {result['dataset']}: top-1 {result['top1']:.4f} (95 % {low:.4f}..{high:.4f}, Wilson),"
         f" top-5 {result['top5']:.4f}, loss {result['loss']:.4f}, {result['images']} images, mode {result['eval_mode']}"
     )
+    if "published" in result:
+        print("published with these weights: top-1 {top1:.4f}, top-5 {top5:.4f}".format(**result["published"]))
 
 
 @app.command()
@@ -190,6 +228,7 @@ def table(
     seeds: Seeds = "0",
     data: Data = None,
     settings: Settings = None,
+    hist_eq: HistEq = False,
     device: Device = "auto",
     precision: Precision = "fp32",
     no_run: Annotated[bool, typer.Option("--no-run", help="Render what the ledger has; train nothing.")] = False,
@@ -197,51 +236,57 @@ def table(
     out: Annotated[Path | None, typer.Option(help="Write to a file.", show_default="stdout")] = None,
     jobs: Jobs = None,
     max_minutes: Minutes = None,
+    on: On = "here",
+    address: Address = None,
+    cpus: Cpus = None,
+    gpus: Gpus = None,
+    dry_run: DryRun = False,
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
     """Reproduce a published table: train what is missing, then show published | ours | interval | verdict."""
     from paper_tables.render import check_format, render
     from reproduce.complete import Running, complete
+    from reproduce.elsewhere import find_place
     from reproduce.plan import write_options
     from reproduce.recipe import read_settings
     from reproduce.recipes import find_table, plan_table
 
     form = check_format("json" if as_json else form)
     paper = find_table(name)
-    changes = read_settings(settings or [])
+    settings = list_settings(settings, hist_eq)
+    changes = read_settings(settings)
     if paper.train:
         from paper_tables.table import build, committed_runs
 
-        running = Running(device=device, agree=ask(yes), jobs=jobs, max_minutes=max_minutes)
+        place = find_place(on, address=address, cpus=cpus, gpus=gpus, device=device)
+        running = Running(device=device, agree=ask(yes), jobs=jobs, max_minutes=max_minutes, place=place)
         state = complete(
             plan_table(paper, variant=variant, budget=budget or "smoke", changes=changes),
             data=data,
             seeds=seeds,
             precision=precision,
-            running=None if no_run else running,
+            running=None if no_run or dry_run else running,
             command=command_line(),
         )
+        if dry_run:
+            show_records(place.plan(state.missing), as_json)
+            return
         built: Any = build(
             paper.name,
-            state.plan,
+            state.plan.recipes,
             state.ledger,
             committed_runs(),
             precision=precision,
-            data_sha256=state.source.sha256 if state.source else None,
-            options=write_options(data=data, settings=settings or [], precision=precision),
+            data_sha256={row: source.sha256 for row, source in state.plan.sources.items()},
+            left_out={} if no_run else {row: error.message for row, error in state.plan.left_out.items()},
+            options=write_options(data=data, settings=settings, precision=precision),
         )
     else:
-        from paper_tables.hyperparameters import build as list_settings
+        from paper_tables.hyperparameters import build as build_settings
 
-        built = list_settings(plan_table(paper, variant=variant, budget=budget or "paper", changes=changes))
-    write_out(render(built, form, colour=out is None and sys.stdout.isatty(), width=_terminal_width()), out)
-
-
-def _terminal_width() -> int | None:
-    import shutil
-
-    return min(140, shutil.get_terminal_size().columns) if sys.stdout.isatty() else None
+        built = build_settings(plan_table(paper, variant=variant, budget=budget or "paper", changes=changes))
+    write_out(render(built, form, colour=out is None and sys.stdout.isatty(), width=terminal_width()), out)
 
 
 @app.command(name="ls")
@@ -258,12 +303,7 @@ def list_things(
         from reproduce.records import list_records
 
         records = list_records(what)
-    if as_json:
-        show(records)
-        return
-    from reproduce.listing import columns
-
-    print(columns(records))
+    show_records(records, as_json)
 
 
 @app.command(name="show")
@@ -283,20 +323,20 @@ def show_run(
 
 @app.command()
 def data(
-    action: Annotated[str, typer.Argument(help="ls | show | fetch.")] = "ls",
-    name: Annotated[str | None, typer.Argument(help="Name of a data set, or a path.", show_default=False)] = None,
+    action: Annotated[str, typer.Argument(help="ls | show | fetch | unpack.")] = "ls",
+    name: Annotated[
+        str | None, typer.Argument(help="Name of a data set, a path, or an archive.", show_default=False)
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Say which data sets there are, what one is, or fetch one."""
+    """Say which data sets there are, what one is, fetch one, or unpack its archive."""
     from reproduce.data.shelf import act
 
     result = act(action, name)
     if as_json:
         show(result)
-        return
-    from reproduce.listing import columns
-
-    print(columns(result if isinstance(result, list) else [result]))
+    else:
+        show_records(result if isinstance(result, list) else [result], as_json)
 
 
 @app.command()
@@ -312,52 +352,10 @@ def doctor(as_json: Json = False) -> None:
         print(f"{name:<12} {value}")
 
 
-@app.command()
-def bench(
-    cpu: Annotated[bool, typer.Option("--cpu", help="Measure on the CPU.")] = False,
-    gpu: Annotated[bool, typer.Option("--gpu", help="Measure on the first CUDA device.")] = False,
-    suite: Annotated[str, typer.Option(help="models | kernels | san | latency | input | structure.")] = "models",
-    rows: Annotated[str | None, typer.Option(help="Only these rows, or cases named so, comma-separated.")] = None,
-    repetitions: Annotated[int | None, typer.Option(help="Measurements a case.", show_default="5; latency 300")] = None,
-    out: Annotated[Path | None, typer.Option(help="Write a CSV file; a folder names it.", show_default="none")] = None,
-    plot: Annotated[Path | None, typer.Option(help="Draw a roofline, .png or .svg.", show_default="none")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and the predicted roofs only.")] = False,
-    bandwidth: Annotated[float | None, typer.Option(help="A dry run's roof, GB/s.", show_default="measured")] = None,
-    flops: Annotated[float | None, typer.Option(help="A dry run's roof, GFLOP/s.", show_default="measured")] = None,
-    as_json: Json = False,
-) -> None:
-    """Measure speed in pairs within one process: fast against naive, ours against the usual."""
-    from reproduce.bench import check_plot, draw_roofline, measure_suite, plan_suite, shorten, write_result
-
-    if cpu == gpu:
-        raise UserError("bench measures on one kind of device", "add --cpu or --gpu")
-    if (bandwidth is None) != (flops is None) or (bandwidth is not None and not dry_run) or (plot and dry_run):
-        hint = "a dry run takes --bandwidth and --flops together, and draws no --plot"
-        raise UserError("these options do not go together", hint)
-    kind, chosen = "cuda" if gpu else "cpu", rows.split(",") if rows else None
-    if dry_run:
-        roof = None if bandwidth is None or flops is None else (1e9 * bandwidth, 1e9 * flops)
-        result = plan_suite(suite, kind, chosen, roof)
-    else:
-        if plot is not None:
-            check_plot(suite, plot)
-        result = measure_suite(suite, kind, chosen, repetitions)
-    if out is not None:
-        say(f"wrote {write_result(result, out)}")
-    if plot is not None:
-        draw_roofline(result, plot)
-        say(f"wrote {plot}")
-    if as_json:
-        show(result)
-        return
-    from reproduce.listing import columns
-
-    print(columns(shorten(result["cases"], suite)))
-    for note in result["notes"]:
-        print(note)
-
-
-add_verbs(app)
+add_bench(app)
+add_figures(app)
+add_claims(app)
+add_report(app)
 
 if __name__ == "__main__":
     app()

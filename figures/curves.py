@@ -6,7 +6,7 @@ published points were read off a plot and carry their error; a pale band of that
     draw_curves(CurveRequest(name="accuracy"))["figures"]
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import numpy as np
 from figures.request import beside, write_csv
 from figures.style import COLOURS, DASHES, INK, QUIET, STILLS, check_format, new_figure, save
 from figures.subject import list_lines, train_command
-from paper_tables.published import CurvePoint, read_curves
+from paper_tables.published import read_curves, read_losses
 from reproduce.errors import UserError, did_you_mean
 from reproduce.ledger import results_path
 from reproduce.recipes import ENTRIES, TABLES
@@ -60,6 +60,16 @@ class Curve:
     total: int  # epochs of the run
 
 
+@dataclass(frozen=True)
+class Point:
+    """One published point, right to within ``error``."""
+
+    row: str
+    epoch: int
+    value: float
+    error: float
+
+
 def draw_curves(request: CurveRequest) -> dict[str, Any]:
     """Draw the curves; return title and paths.
 
@@ -76,20 +86,29 @@ def draw_curves(request: CurveRequest) -> dict[str, Any]:
     if suffix and suffix != form:
         raise UserError(f"--out ends in .{suffix}, --format is {form}", "let them agree, or leave one out")
     curves = [curve for row in rows for curve in read_runs(row, request)]
-    points = [point for point in read_curves() if point.row in rows] if request.metric == "top1" else []
+    points = [point for point in read_points(request.metric) if point.row in rows]
     if not curves and not points:
         raise UserError(
             f"no row of '{request.name}' has a finished run here", f"make one: {train_command(rows[0], request.budget)}"
         )
-    axis = request.axis or _choose_axis(curves, points)
+    axis = request.axis or choose_axis(curves, points)
     title, notes = _title(request, curves), _notes(rows, curves, request)
     path = request.out or results_path() / "figures" / f"curves-{request.name}-{request.metric}.{form}"
-    save(_draw(rows, curves, points, replace(request, axis=axis), title), path)
+    save(compose(rows, curves, points, replace(request, axis=axis), title), path)
     data = write_csv(
         beside(path, "data"), ("row", "of", "budget", "epoch", METRICS[request.metric][0], "low", "high", "seeds"),
         _lines(curves, points),
     )  # fmt: skip
     return {"title": title, "axis": axis, "notes": notes, "figures": [str(path)], "data": [str(data)]}
+
+
+def read_points(metric: str) -> list[Point]:
+    """Return the published points of ``metric``: test accuracy or training loss; none of anything else."""
+    if metric == "top1":
+        return [Point(point.row, point.epoch, point.top1, point.error) for point in read_curves()]
+    if metric == "train-loss":
+        return [Point(point.row, point.epoch, point.loss, point.error) for point in read_losses()]
+    return []
 
 
 def find_rows(name: str) -> list[str]:
@@ -106,42 +125,56 @@ def find_rows(name: str) -> list[str]:
 def read_runs(row: str, request: CurveRequest) -> list[Curve]:
     """Return the curves of ``row``, one for every identity: data, recipe and precision."""
     from reproduce.records import read_run
+
+    column = METRICS[request.metric][0]
+
+    def read(line: dict[str, Any]) -> list[tuple[int, float]]:
+        history = read_run(str(line["run_id"]))["history"]
+        return [(int(p["epoch"]), p[column]) for p in history if p["epoch"] is not None and p.get(column) is not None]
+
+    return mean_curves(row, list_lines(row, request.budget, request.variant), read)
+
+
+def mean_curves(
+    row: str, lines: Sequence[dict[str, Any]], read: Callable[[dict[str, Any]], Sequence[tuple[int, float]]]
+) -> list[Curve]:
+    """Return the mean curve of every identity among ``lines`` of the ledger; ``read`` gives a run's (epoch, value).
+
+    An epoch counts where all runs of the identity have it.
+    """
     from reproduce.stats import summarise
 
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
-    for line in list_lines(row, request.budget, request.variant):
+    for line in lines:
         key = tuple(str(line[name]) for name in ("dataset", "data_sha256", "recipe_sha256", "precision"))
         groups.setdefault(key, []).append(line)
-    column = METRICS[request.metric][0]
     curves = []
-    for key, lines in groups.items():
+    for key, of_key in groups.items():
         by_epoch: dict[int, list[float]] = {}
-        for line in lines:
-            for point in read_run(str(line["run_id"]))["history"]:
-                value = point.get(column)
-                if value is not None and point["epoch"] is not None:
-                    by_epoch.setdefault(int(point["epoch"]), []).append(value)
-        whole = {epoch: values for epoch, values in sorted(by_epoch.items()) if len(values) == len(lines)}
+        for line in of_key:
+            for epoch, value in read(line):
+                by_epoch.setdefault(epoch, []).append(value)
+        whole = {epoch: values for epoch, values in sorted(by_epoch.items()) if len(values) == len(of_key)}
         marks = [summarise(values) for values in whole.values()]
         precision = "" if key[3] == "fp32" else f", {key[3]}"
         curves.append(
             Curve(
                 row,
-                f"{ENTRIES[row].recipe.label}: ours, {lines[0]['budget']}, {key[0]}{precision}",
-                str(lines[0]["budget"]),
+                f"{ENTRIES[row].recipe.label}: ours, {of_key[0]['budget']}, {key[0]}{precision}",
+                str(of_key[0]["budget"]),
                 key[0],
                 list(whole),
                 [mark.mean for mark in marks],
                 [mark.low for mark in marks],
                 [mark.high for mark in marks],
-                len(lines),
-                int(lines[0]["epochs"]),
+                len(of_key),
+                int(of_key[0]["epochs"]),
             )
         )
     return curves
 
 
-def _choose_axis(curves: list[Curve], points: list[CurvePoint]) -> str:
+def choose_axis(curves: list[Curve], points: list[Point]) -> str:
     """Return ``progress`` where lengths differ so much that the shorter curve would be a dot, else ``epochs``."""
     totals = [curve.total for curve in curves] + ([max(point.epoch for point in points)] if points else [])
     return "progress" if max(totals) > 4 * min(totals) else "epochs"
@@ -159,7 +192,8 @@ def _notes(rows: list[str], curves: list[Curve], request: CurveRequest) -> list[
     return [f"{row}: no run here; {train_command(row, request.budget)}" for row in rows if row not in run]
 
 
-def _draw(rows: list[str], curves: list[Curve], points: list[CurvePoint], request: CurveRequest, title: str) -> Any:
+def compose(rows: Sequence[str], curves: list[Curve], points: list[Point], request: CurveRequest, title: str) -> Any:
+    """Return the figure of ``curves`` over published ``points``, a colour and a dash a row; ``request.axis`` is set."""
     lines = len(curves) + len({point.row for point in points})
     figure = new_figure(8.2, 4.35 + 0.16 * -(-lines // 2))
     height = figure.get_size_inches()[1]
@@ -170,8 +204,8 @@ def _draw(rows: list[str], curves: list[Curve], points: list[CurvePoint], reques
         if of_row:
             last = max(point.epoch for point in of_row)
             x = [_place(point.epoch, last, request) for point in of_row]
-            y = [point.top1 for point in of_row]
-            low, high = [p.top1 - p.error for p in of_row], [p.top1 + p.error for p in of_row]
+            y = [point.value for point in of_row]
+            low, high = [p.value - p.error for p in of_row], [p.value + p.error for p in of_row]
             axes.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
             axes.plot(x, y, color=colour, alpha=0.45, linewidth=0.9, linestyle=dash, marker=".", markersize=3,
                       label=f"{ENTRIES[row].recipe.label}: published, CIFAR-10, digitised")  # fmt: skip
@@ -201,9 +235,9 @@ def _place(epoch: int, total: int, request: CurveRequest) -> float:
     return epoch / total if request.axis == "progress" else float(epoch)
 
 
-def _lines(curves: list[Curve], points: list[CurvePoint]) -> list[tuple[Any, ...]]:
+def _lines(curves: list[Curve], points: list[Point]) -> list[tuple[Any, ...]]:
     published = [
-        (p.row, "published", "paper", p.epoch, p.top1, p.top1 - p.error, p.top1 + p.error, None) for p in points
+        (p.row, "published", "paper", p.epoch, p.value, p.value - p.error, p.value + p.error, None) for p in points
     ]
     ours = [
         (curve.row, "ours", curve.budget, *values, curve.seeds)

@@ -5,7 +5,7 @@ name_layers(resolve("san-pair-ha"))[1]        "Pass 1, block 2"
 
 from typing import Any, Literal
 
-from reproduce.architectures import AttentionCnn, San, VisionTransformer
+from reproduce.architectures import AttentionCnn, AugmentedCnn, AugmentedResNet, San, VisionTransformer
 from reproduce.errors import UserError, did_you_mean
 from reproduce.recipe import Recipe
 
@@ -16,6 +16,14 @@ SLICES: tuple[Slice, ...] = ("row", "column")
 def is_local(recipe: Recipe) -> bool:
     """Return whether the row attends to footprints (SAN) and not to the whole map."""
     return isinstance(recipe.model, San)
+
+
+def has_maps(recipe: Recipe) -> bool:
+    """Return whether the row has attention to show: weights between places, not gates."""
+    model = recipe.model
+    if isinstance(model, AugmentedCnn | AugmentedResNet):
+        return model.augment != "none"
+    return isinstance(model, AttentionCnn | San | VisionTransformer)
 
 
 def has_class_token(recipe: Recipe) -> bool:
@@ -36,6 +44,10 @@ def name_layers(recipe: Recipe) -> list[str]:
     model: Any = recipe.model
     if isinstance(model, AttentionCnn | VisionTransformer):
         return [f"Layer {layer + 1}" for layer in range(model.depth)]
+    if isinstance(model, AugmentedCnn):
+        return [f"Block {block + 1}" for block in range(len(model.heads))]
+    if isinstance(model, AugmentedResNet):
+        return [f"Group {group + 1}, block {block}" for group in range(len(model.heads)) for block in (1, 2)]
     passes = len(model.widths)
     depths = [model.layers[0]] * passes if model.hierarchical else model.layers
     word = "Pass" if model.hierarchical else "Stage"

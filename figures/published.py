@@ -3,7 +3,8 @@
     draw_published("3b", budget=None, ...)        attnrepro figure 3b
     list_figures()                                attnrepro ls figures
 
-A figure of the [Re] report keeps its number (9 draws 9a and 9b); ``ece4`` is Figure 4 of the ECE 176 report.
+A figure of the [Re] report keeps its number (9 draws 9a and 9b); ``ece4`` is Figure 4 of the ECE 176 report and
+``scenes6`` Figure 6 of the SAN review.
 Images are named as in CIFAR-10's test split. Where a run was trained on other data an image of that data with the same
 index stands in for them; the figure names the image.
 """
@@ -36,7 +37,7 @@ class Published:
     name: str
     shows: str
     rows: tuple[str, ...]
-    kind: str  # curves | query | average | centers | offsets
+    kind: str  # curves | query | average | centers | offsets | histograms
     image: str = _FROG
     images: int | None = None
     token: tuple[int, int, int] | None = None  # row, column, side; the published query where None
@@ -86,6 +87,7 @@ _ALL = [
     *_pair(23, "vit-ha", _DOG_SNOUT, "Vision Transformer, hierarchical, dog's snout", _VIT_QUERY),
     Published(name="ece4", shows="training loss of baseline and proposed SAN", kind="curves",
               rows=("ece176-baseline-pair", "ece176-baseline-patch", "ece176-proposed-pair", "ece176-proposed-patch")),
+    Published(name="scenes6", shows="histogram equalisation of luminance", kind="histograms", rows=()),
 ]  # fmt: skip
 FIGURES: dict[str, Published] = {figure.name: figure for figure in _ALL}
 _SCHEMATICS = ("6", "7")
@@ -151,6 +153,10 @@ def _draw_part(
             name=f"figure-{part.name}", label=label, metric=metric, budget=budget, form=form, out=out, rows=part.rows
         )
         return draw_curves(request) | {"figure": part.name}
+    if part.kind == "histograms":
+        from figures.histograms import draw_histograms
+
+        return draw_histograms(form, out, label) | {"figure": part.name}
     if out is None:
         check_format(form or "png", (*STILLS, "gif") if part.kind == "centers" else (*STILLS, "html"))
     request_of = _ask(part, budget, label)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from figures.layers import has_maps
 from reproduce import ledger
-from reproduce.architectures import ResNet
 from reproduce.errors import UserError
 from reproduce.recipe import BUDGETS, VARIANTS, Recipe
 from reproduce.recipes import ENTRIES, find_entry, resolve
@@ -126,7 +126,7 @@ def ensure_smoke_run(row: str, say: Any, command: str) -> None:
 
 def check_attention(row: str) -> None:
     """Raise UserError where ``row`` is unknown or has no attention."""
-    if isinstance(find_entry(row).recipe.model, ResNet):
+    if not has_maps(find_entry(row).recipe):
         raise UserError(f"row '{row}' has no attention to show", "choose a row with attention, for example 'learned'")
 
 

@@ -83,7 +83,7 @@ def plot_curves(
 
 
 def draw_figure(
-    name: Annotated[str, typer.Argument(help="1a to 23b, or ece4; list: ls figures.", show_default=False)],
+    name: Annotated[str, typer.Argument(help="1a to 23b, ece4 or scenes6; list: ls figures.", show_default=False)],
     budget: Budget = None,
     form: Form = None,
     out: Out = None,

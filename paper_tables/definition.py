@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["row", "published", "measured", "committed", "params", "macs", "verdict"]
+Kind = Literal["row", "published", "measured", "committed", "params", "macs", "flops", "verdict"]
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,8 @@ class Definition:
 
     columns: tuple[Column, ...]
     pairs: tuple[tuple[str, str], ...] = ()
+    against: str = ""  # the row that every other is tested against
+    pairs_title: str = ""  # over the pairs: which is which, and which way round the ratios are
 
 
 ROW = Column("row", "row")
@@ -29,6 +31,7 @@ OURS = Column("ours", "measured")
 COMMITTED = Column("committed", "committed")
 PARAMS = Column("parameters", "params", "params")
 MACS = Column("MACs", "macs", "macs")
+FLOPS = Column("FLOPs", "flops", "flops")
 TOP5 = Column("top-5", "measured", "top5_last")
 SPEED = Column("images/s", "measured", "images_per_second")
 MEMORY = Column("memory, MB", "measured", "peak_memory_mb")

@@ -2,4 +2,4 @@
 
 from paper_tables.definition import COMMITTED, MACS, OURS, PARAMS, PUBLISHED, ROW, VERDICT, Definition
 
-DEFINITION = Definition(columns=(ROW, PUBLISHED, OURS, COMMITTED, PARAMS, MACS, VERDICT))
+DEFINITION = Definition(columns=(ROW, PUBLISHED, OURS, COMMITTED, PARAMS, MACS, VERDICT), against="cnn")

@@ -11,4 +11,5 @@ DEFINITION = Definition(
         ("san-patch", "san-patch-ha"),
         ("vit", "vit-ha"),
     ),
+    pairs_title="Hierarchical (HA) against normal self-attention (SA): gain in points, ratios SA / HA",
 )

@@ -1,15 +1,16 @@
 """A table laid out: headings and cells of plain text, the same for every format that people read."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from paper_tables.definition import Column
+from paper_tables.comparison import MARGINS, Comparison
+from paper_tables.definition import Column, Definition
 from paper_tables.hyperparameters import HEADINGS, Settings
 from paper_tables.published import Value
-from paper_tables.selection import Identity
-from paper_tables.table import DEFINITIONS, Row, Table
-from reproduce.stats import Interval
+from paper_tables.selection import LATENCY, Identity
+from paper_tables.table import DEFINITIONS, Pair, Row, Table
+from reproduce.stats import ALPHA, Interval
 
 Tone = Literal["", "good", "bad", "unsure", "faint", "strong"]
 DASH = "-"
@@ -60,16 +61,17 @@ def _runs_sheet(table: Table) -> Sheet:
     ends = {pair[1] for pair in definition.pairs[:-1]}
     block = Block(
         headings=tuple(column.heading for column in definition.columns),
-        right=tuple(column.kind in ("published", "params", "macs") for column in definition.columns),
+        right=tuple(column.kind in ("published", "params", "macs", "flops") for column in definition.columns),
         rows=rows,
         rules=frozenset(number for number, row in enumerate(table.rows) if row.row in ends),
     )
-    data = f"data {table.dataset}" + (f" ({table.data_sha256[:12]})" if table.data_sha256 else " (no run yet)")
+    prints = " + ".join(sha[:12] for sha in table.data_sha256.split(" + "))
+    data = f"data {table.dataset} ({prints or 'no run yet'})"
     parts = (f"budget {table.budget}", f"variant {table.variant}", data, table.precision, f"{table.scale} scale")
     return Sheet(
         title=_title(table),
         identity=" | ".join(parts),
-        blocks=(block, _pair_block(table)) if table.pairs else (block,),
+        blocks=(block, *_more_blocks(table, definition)),
         notes=table.notes,
         footnotes=_footnotes(table, general),
         commands=tuple((row.row, row.command) for row in table.rows if row.verdict.word == "not run" and row.command),
@@ -78,6 +80,16 @@ def _runs_sheet(table: Table) -> Sheet:
 
 def _title(table: Table | Settings) -> str:
     return table.title if table.number is None else f"Table {table.number}. {table.title}"
+
+
+def _more_blocks(table: Table, definition: Definition) -> Iterator[Block]:
+    if table.pairs:
+        yield _pair_block(table, definition)
+    for found, whose in ((table.against_published, "published means and deviations"), (table.against, "our runs")):
+        if found:
+            yield _comparison_block(
+                found, f"Each row against {definition.against}, from {whose}: differences in points"
+            )
 
 
 def _general(table: Table | Settings) -> set[str]:
@@ -100,6 +112,7 @@ def _cell(column: Column, row: Row, general: set[str]) -> Text:
         "committed": lambda: _committed(row),
         "params": lambda: _size(row, row.params, "params"),
         "macs": lambda: _size(row, row.macs, "macs"),
+        "flops": lambda: _size(row, row.flops, "flops"),
         "verdict": lambda: Text(row.verdict.word, "", TONES[row.verdict.word]),
     }
     return makers[column.kind]()
@@ -155,43 +168,86 @@ def _bracket(found: Interval) -> str:
     return f"[{found.low:.4f}, {found.high:.4f}] n={found.n}"
 
 
-def _pair_block(table: Table) -> Block:
-    def number(value: float | None, form: str) -> str:
-        return DASH if value is None else format(value, form)
+def _pair_block(table: Table, definition: Definition) -> Block:
+    """Return gains and ratios of the pairs; a ratio stands where the table has the column that it is of."""
+    kinds = {column.kind for column in definition.columns} | {column.metric for column in definition.columns}
+    ratios = [
+        (heading, name, form)
+        for needed, heading, name, form in (
+            ("params", "size ratio, published", "params_published", ".1f"),
+            ("params", "size ratio, exact", "params", ".2f"),
+            ("macs", "MACs ratio, exact", "macs", ".2f"),
+            (LATENCY, "speed-up, published", "wall_published", ".2f"),
+            (LATENCY, "speed-up, ours", "wall", ".2f"),
+        )
+        if needed in kinds and ("published" not in name or any(getattr(pair, name) for pair in table.pairs))
+    ]
+
+    def number(value: float | None, form: str) -> Text:
+        return Text(DASH if value is None else format(value, form))
 
     rows = []
     for pair in table.pairs:
-        gain = Text(DASH, "", "faint")
-        if pair.gain is not None:
-            low, high = pair.gain.low, pair.gain.high
-            bracket = "" if low is None or high is None else f"[{100 * low:+.2f}, {100 * high:+.2f}]"
-            gain = Text(f"{100 * pair.gain.mean:+.2f}", f"{bracket} n={pair.gain.n}".strip())
         before = None if pair.gain_published is None else 100 * pair.gain_published
+        cells = (number(getattr(pair, name), form) for _, name, form in ratios)
         rows.append(
-            (
-                Text(pair.changed, f"against {pair.plain}", "strong"),
-                Text(number(before, "+.1f")),
-                gain,
-                Text(number(pair.params_published, ".1f")),
-                Text(number(pair.params, ".2f")),
-                Text(number(pair.wall_published, ".2f")),
-                Text(number(pair.wall, ".2f")),
-            )
+            (Text(pair.changed, f"against {pair.plain}", "strong"), number(before, "+.1f"), _gain(pair), *cells)
         )
     return Block(
-        headings=(
-            "pair",
-            "gain, published",
-            "gain, ours",
-            "size ratio, published",
-            "size ratio, exact",
-            "speed-up, published",
-            "speed-up, ours",
-        ),
-        right=(False, True, False, True, True, True, True),
+        headings=("pair", "gain, published", "gain, ours", *(heading for heading, _, _ in ratios)),
+        right=(False, True, False, *(True for _ in ratios)),
         rows=tuple(rows),
-        title="Hierarchical (HA) against normal self-attention (SA): gain in points, ratios SA / HA",
+        title=definition.pairs_title,
     )
+
+
+def _gain(pair: Pair) -> Text:
+    if pair.gain is None:
+        return Text(DASH, "", "faint")
+    low, high = pair.gain.low, pair.gain.high
+    bracket = "" if low is None or high is None else f"[{100 * low:+.2f}, {100 * high:+.2f}]"
+    return Text(f"{100 * pair.gain.mean:+.2f}", f"{bracket} n={pair.gain.n}".strip())
+
+
+def _comparison_block(found: Sequence[Comparison], title: str) -> Block:
+    """Return a line a row: the tests that were possible; ranks, spreads and bootstrap where the runs are known."""
+    with_runs = any(one.ranks is not None or one.spread is not None for one in found)
+    headings = ("row", "difference", "p", "p (Holm)", *(f"same within {100 * margin:g}, p" for margin in MARGINS))
+    more = ("p, spreads", "p, ranks", "bootstrap") if with_runs else ()
+    return Block(
+        headings=(*headings, "would have shown", *more),
+        right=(False, False, *(True for _ in (*headings[2:], "", *more))),
+        rows=tuple(_comparison_row(one, with_runs) for one in found),
+        title=title,
+    )
+
+
+def _comparison_row(one: Comparison, with_runs: bool) -> tuple[Text, ...]:
+    gap = one.contrast.interval
+    bracket = "" if gap.low is None or gap.high is None else f"[{100 * gap.low:+.2f}, {100 * gap.high:+.2f}] "
+    covers = f"n={gap.n}" if one.contrast.covers == "seeds" else f"{one.contrast.covers} alone"
+    tone: Tone = "bad" if one.corrected is not None and one.corrected < ALPHA else ""
+    least = one.contrast.detectable
+    cells = [
+        Text(one.row, "", "strong"),
+        Text(f"{100 * gap.mean:+.2f}", bracket + covers),
+        _p_value(one.contrast.p_value),
+        _p_value(one.corrected, tone),
+        *(_p_value(one.equivalent[margin]) for margin in MARGINS),
+        Text(DASH if least is None else f"{100 * least:.1f}"),
+    ]
+    if with_runs:
+        drawn = one.bootstrap
+        low, high = (drawn.low, drawn.high) if drawn else (None, None)
+        shown = DASH if low is None or high is None else f"[{100 * low:+.2f}, {100 * high:+.2f}]"
+        cells += [_p_value(one.spread), _p_value(one.ranks), Text(shown)]
+    return tuple(cells)
+
+
+def _p_value(value: float | None, tone: Tone = "") -> Text:
+    if value is None:
+        return Text(DASH, "", "faint")
+    return Text(f"{value:.3f}" if value >= 0.001 else f"{value:.0e}", "", tone)
 
 
 def _settings_sheet(table: Settings) -> Sheet:

@@ -45,14 +45,14 @@ dt { float: left; font-weight: 600; min-width: 3rem; } dd { margin-left: 3rem; }
 
 def markdown(sheet: Sheet) -> str:
     """Return the sheet as Markdown tables with notes, footnotes and commands beneath."""
-    lines = [f"**{_plain(sheet.title)}**", "", _plain(sheet.identity)]
+    lines = [f"**{escape_markdown(sheet.title)}**", "", escape_markdown(sheet.identity)]
     for block in sheet.blocks:
-        lines += ["", *([f"**{_plain(block.title)}**", ""] if block.title else []), *_markdown_block(block)]
+        lines += ["", *([f"**{escape_markdown(block.title)}**", ""] if block.title else []), *markdown_block(block)]
     if sheet.commands:
         lines += ["", "Not run; the command of each row:", "", "```"]
         lines += [*(command for _, command in sheet.commands), "```"]
-    lines += ["", *(f"- {_plain(note)}" for note in sheet.notes)]
-    lines += [f"- **{number}** {_plain(sentence)}" for number, sentence in sheet.footnotes]
+    lines += ["", *(f"- {escape_markdown(note)}" for note in sheet.notes)]
+    lines += [f"- **{number}** {escape_markdown(sentence)}" for number, sentence in sheet.footnotes]
     return "\n".join(lines) + "\n"
 
 
@@ -78,19 +78,25 @@ def latex(sheet: Sheet, label: str) -> str:
     return "\n".join([*lines, r"\end{minipage}", r"\end{table}"]) + "\n"
 
 
-def html(sheet: Sheet) -> str:
-    """Return the sheet as one HTML page without anything from elsewhere, light or dark as the reader's system is."""
-    title = entities.escape(sheet.title)
+def html(*sheets: Sheet) -> str:
+    """Return sheets as one HTML page without anything from elsewhere, light or dark as the reader's system is."""
     parts = [
         "<!doctype html>",
         '<html lang="en"><head><meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>{title}</title>",
+        f"<title>{entities.escape(sheets[0].title)}</title>",
         f"<style>\n{_STYLE}\n</style></head><body>",
-        f'<h1>{title}</h1>\n<p class="identity">{entities.escape(sheet.identity)}</p>',
     ]
+    for sheet in sheets:
+        parts += _html_sheet(sheet)
+    return "\n".join([*parts, "</body></html>"]) + "\n"
+
+
+def _html_sheet(sheet: Sheet) -> list[str]:
+    identity = f'<p class="identity">{entities.escape(sheet.identity)}</p>'
+    parts = [f"<h1>{entities.escape(sheet.title)}</h1>\n{identity}"]
     for block in sheet.blocks:
-        parts += [*([f"<h2>{entities.escape(block.title)}</h2>"] if block.title else []), _html_block(block)]
+        parts += [*([f"<h2>{entities.escape(block.title)}</h2>"] if block.title else []), html_block(block)]
     if sheet.commands:
         commands = "\n".join(entities.escape(command) for _, command in sheet.commands)
         parts.append(f"<h2>Not run; the command of each row</h2>\n<pre>{commands}</pre>")
@@ -101,25 +107,27 @@ def html(sheet: Sheet) -> str:
         parts.append("<dl>")
         parts += [f"<dt>{number}</dt><dd>{entities.escape(sentence)}</dd>" for number, sentence in sheet.footnotes]
         parts.append("</dl>")
-    return "\n".join([*parts, "</body></html>"]) + "\n"
+    return parts
 
 
-def _markdown_block(block: Block) -> list[str]:
+def markdown_block(block: Block) -> list[str]:
+    """Return a block as the lines of a Markdown table."""
+
     def line(cells: Sequence[str]) -> str:
         return f"| {' | '.join(cells)} |"
 
     rules = ["---:" if right else "---" for right in block.right]
     rows = [[_markdown_cell(cell) for cell in row] for row in block.rows]
-    return [line([_plain(heading) for heading in block.headings]), line(rules), *map(line, rows)]
+    return [line([escape_markdown(heading) for heading in block.headings]), line(rules), *map(line, rows)]
 
 
 def _markdown_cell(cell: Text) -> str:
-    main = _plain(cell.main)
+    main = escape_markdown(cell.main)
     main = f"**{main}**" if cell.tone in ("strong", "bad") else main
-    return f"{main} ({_plain(cell.detail)})" if cell.detail else main
+    return f"{main} ({escape_markdown(cell.detail)})" if cell.detail else main
 
 
-def _plain(text: str) -> str:
+def escape_markdown(text: str) -> str:
     """Escape what Markdown would read as markup."""
     for mark in "\\`*_|<>[]":
         text = text.replace(mark, f"\\{mark}")
@@ -155,7 +163,9 @@ def _tex(text: str) -> str:
     return "".join(_LATEX.get(mark, mark) for mark in text)
 
 
-def _html_block(block: Block) -> str:
+def html_block(block: Block) -> str:
+    """Return a block as a table in a box of its own, which scrolls sideways where the page is narrow."""
+
     def classes(*names: str) -> str:
         named = " ".join(filter(None, names))
         return f' class="{named}"' if named else ""

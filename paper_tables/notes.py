@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from paper_tables.definition import Definition
-from paper_tables.selection import ACCURACIES, LATENCY, Selection
+from paper_tables.published import Value
+from paper_tables.selection import ACCURACIES, COSTS, LATENCY, Selection
 from reproduce.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -30,8 +31,16 @@ def write(
         ours = f"; ours on {', '.join(devices)}" if devices else ""
         small = ", of mini models" if recipe.scale == "mini" and devices else ""
         yield f"Wall time: one image a forward pass; published on an RTX 2060, mean of 300{ours}{small}."
+    yield from _cost_notes(recipe, selection, definition)
     yield from _verdict_notes(rows)
     yield from _left_out_notes(selection)
+
+
+def _cost_notes(recipe: Recipe, selection: Selection, definition: Definition) -> Iterator[str]:
+    devices = sorted({choice.device for choice in selection.choices.values() if choice.device})
+    if devices and any(column.metric in COSTS and column.metric != LATENCY for column in definition.columns):
+        small = ", of mini models" if recipe.scale == "mini" else ""
+        yield f"Images/s and peak memory: of training, on {', '.join(devices)}{small}."
 
 
 def _interval_notes(rows: Sequence["Row"]) -> Iterator[str]:
@@ -72,7 +81,25 @@ def _verdict_notes(rows: Sequence["Row"]) -> Iterator[str]:
         yield f"Verdicts: each at the 5 % level on its own; {tested} tests are not corrected for their number."
 
 
+def list_others(values: Mapping[tuple[str, str], Value], rows: Sequence[str]) -> Iterator[str]:
+    """Say what the paper prints beside these rows of models that are not built here."""
+    others: dict[str, list[str]] = {}
+    for (row, metric), value in values.items():
+        if row not in rows:
+            others.setdefault(row, []).append(f"{metric} {value.printed()}")
+    if others:
+        said = "; ".join(f"{row} {', '.join(cells)}" for row, cells in others.items())
+        yield f"Published beside these: {said}."
+
+
+def explain_left_out(reasons: Mapping[str, str]) -> Iterator[str]:
+    """Say which rows could not be run, each reason once."""
+    for reason in dict.fromkeys(reasons.values()):
+        yield f"Not run here: {', '.join(row for row, said in reasons.items() if said == reason)}: {reason}."
+
+
 def _left_out_notes(selection: Selection) -> Iterator[str]:
     if selection.left_out:
         counts = ", ".join(f"{row} {count}" for row, count in selection.left_out.items())
-        yield f"Runs of the same recipe on other data than {selection.data_sha256[:12] or '-'}, left out: {counts}."
+        shown = " + ".join(sha[:12] for sha in selection.data_sha256.split(" + "))
+        yield f"Runs of the same recipe on other data than {shown or '-'}, left out: {counts}."

@@ -10,14 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reproduce.errors import UserError, did_you_mean
+from reproduce.files import read_listed
 
 FOLDER = Path(__file__).parent / "published"
-TABLES = ("accuracy", "heads", "hierarchical", "logged", "gates")
-METRICS = ("top1", "top1_original", "top1_best", "top1_corrected", "top1_rerun", "top1_train")
+TABLES = ("accuracy", "heads", "hierarchical", "logged", "gates", "augmented", "stacking", "imagenet", "scenes")
+METRICS: tuple[str, ...] = ("top1", "top1_original", "top1_best", "top1_corrected", "top1_rerun", "top1_train")
 METRICS += ("top5", "top5_corrected", "loss", "params", "macs", "flops", "wall_ms", "seconds_per_epoch")
 VALUE_COLUMNS = ("table", "row", "metric", "value", "spread", "spread_of", "n", "source", "note")
 SETTING_COLUMNS = ("group", "rows", "field", "value", "source")
 CURVE_COLUMNS = ("row", "epoch", "top1", "error", "source", "note")
+LOSS_COLUMNS = ("row", "epoch", "loss", "error", "source", "note")
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,9 @@ class Value:
         return self.spread * math.sqrt(self.n / (self.n - 1))
 
     def printed(self) -> str:
-        """Return the number as the paper prints it: ``0.910``, ``12.1M``."""
-        return self.text.removesuffix("e6") + "M" if self.text.endswith("e6") else self.text
+        """Return the number as the paper prints it: ``0.910``, ``12.1M``, ``2.2G``."""
+        units = {"e6": "M", "e9": "G"}
+        return self.text[:-2] + units[self.text[-2:]] if self.text[-2:] in units else self.text
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,18 @@ class CurvePoint:
     row: str
     epoch: int
     top1: float
+    error: float
+    source: str
+    note: str
+
+
+@dataclass(frozen=True)
+class LossPoint:
+    """Mean training loss of an epoch, in nats, read off a published plot, right to within ``error``."""
+
+    row: str
+    epoch: int
+    loss: float
     error: float
     source: str
     note: str
@@ -111,16 +126,31 @@ def read_hyperparameters(folder: Path = FOLDER) -> list[Setting]:
 def read_curves(folder: Path = FOLDER) -> list[CurvePoint]:
     """Return the digitised accuracy curves, by row and epoch; points hidden in the plot are absent."""
     path = folder / "curves.csv"
-    points, seen = [], set()
-    for line, cells in _lines(path, CURVE_COLUMNS):
-        epoch = int(_number(path, line, "epoch", cells["epoch"]))
-        top1 = _share(path, line, "top1", cells["top1"])
-        if (cells["row"], epoch) in seen:
-            raise _damage(path, line, f"repeats epoch {epoch} of '{cells['row']}'")
-        seen.add((cells["row"], epoch))
-        error = _share(path, line, "error", cells["error"])
-        points.append(CurvePoint(cells["row"], epoch, top1, error, cells["source"], cells["note"]))
-    return points
+    return [
+        CurvePoint(row, epoch, _share(path, line, "top1", value), _share(path, line, "error", error), source, note)
+        for line, row, epoch, value, error, source, note in _points(path, CURVE_COLUMNS)
+    ]
+
+
+def read_losses(folder: Path = FOLDER) -> list[LossPoint]:
+    """Return the digitised training losses, by row and epoch."""
+    path = folder / "losses.csv"
+    return [
+        LossPoint(row, epoch, _number(path, line, "loss", value), _number(path, line, "error", error), source, note)
+        for line, row, epoch, value, error, source, note in _points(path, LOSS_COLUMNS)
+    ]
+
+
+def _points(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, str, int, str, str, str, str]]:
+    """Yield (line, row, epoch, value, error, source, note) of a file of curves; no row has an epoch twice."""
+    seen = set()
+    for line, cells in _lines(path, columns):
+        row, number, value, error, source, note = cells.values()
+        epoch = int(_number(path, line, "epoch", number))
+        if (row, epoch) in seen:
+            raise _damage(path, line, f"repeats epoch {epoch} of '{row}'")
+        seen.add((row, epoch))
+        yield line, row, epoch, value, error, source, note
 
 
 def _value(path: Path, line: int, cells: dict[str, str]) -> Value:
@@ -151,11 +181,9 @@ def _value(path: Path, line: int, cells: dict[str, str]) -> Value:
 
 def _lines(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_listed(path, "restore the file from the repository; after an edit of your own: make sums")
     except FileNotFoundError:
         raise UserError(f"there is no {path}", "install the package again; published values come with it") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read ({error})", "restore the file from the repository") from None
     reader = csv.reader(text.splitlines(), strict=True)
     try:
         header = next(reader, [])

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from paper_tables import markup, terminal
+from paper_tables.comparison import Comparison
 from paper_tables.hyperparameters import Settings
 from paper_tables.layout import lay_out
 from paper_tables.published import METRICS
@@ -70,6 +71,8 @@ def as_document(table: Table | Settings) -> dict[str, Any]:
         "precision": table.precision,
         "rows": [_row_document(row) for row in table.rows],
         "pairs": [_pair_document(pair) for pair in table.pairs],
+        "against_published": [_comparison_document(one) for one in table.against_published],
+        "against": [_comparison_document(one) for one in table.against],
         "notes": list(table.notes),
         "footnotes": {entry.number: entry.title for entry in table.footnotes},
     }
@@ -103,6 +106,21 @@ def _interval(found: Interval) -> dict[str, Any]:
 
 def _pair_document(pair: Pair) -> dict[str, Any]:
     return {**vars(pair), "gain": _interval(pair.gain) if pair.gain else None}
+
+
+def _comparison_document(one: Comparison) -> dict[str, Any]:
+    return {
+        "row": one.row,
+        "difference": _interval(one.contrast.interval),
+        "covers": one.contrast.covers,
+        "p_value": one.contrast.p_value,
+        "p_holm": one.corrected,
+        "p_same_within": {f"{margin:g}": p_value for margin, p_value in one.equivalent.items()},
+        "p_spread": one.spread,
+        "p_ranks": one.ranks,
+        "bootstrap": _interval(one.bootstrap) if one.bootstrap else None,
+        "detectable": one.contrast.detectable,
+    }
 
 
 def _settings_document(table: Settings) -> dict[str, Any]:

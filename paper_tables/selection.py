@@ -73,25 +73,31 @@ def test_size(dataset: str, recipe: Recipe | None) -> int | None:
 
 
 def select(
-    plan: Mapping[str, Recipe], runs: "pd.DataFrame", precision: str, data_sha256: str | None = None
+    plan: Mapping[str, Recipe], runs: "pd.DataFrame", precision: str, data_sha256: Mapping[str, str] | None = None
 ) -> Selection:
-    """Choose the finished runs of the plan's recipes at ``precision``, all on the same data.
+    """Choose the finished runs of the plan's recipes at ``precision``, all rows of one data set on the same bytes.
 
-    Without ``data_sha256`` the data of the newest fitting run is taken for the whole table.
+    Rows that ``data_sha256`` does not name take the data of the newest fitting run among the rows that read a data
+    set of the same name.
     """
     frame = runs[(runs["status"] == "done") & (runs["precision"] == precision)]
     wanted = {row: recipe.sha256() for row, recipe in plan.items()}
     fits = (frame["row"].map(wanted) == frame["recipe_sha256"]).fillna(False)
     frame = frame[fits.astype(bool)]
-    if data_sha256 is None:
-        newest = max(zip(frame["started"], frame["data_sha256"], strict=True), default=("", ""))
-        data_sha256 = str(newest[1])
-    same = frame[frame["data_sha256"] == data_sha256]
-    others = frame[frame["data_sha256"] != data_sha256]
+    chosen = {row: (data_sha256 or {}).get(row) or _newest(frame, plan, row) for row in plan}
+    fits = frame["row"].map(chosen) == frame["data_sha256"]
+    same, others = frame[fits.astype(bool)], frame[~fits.astype(bool)]
     choices = {str(row): _choice(group) for row, group in same.groupby("row", sort=True)}
     names = sorted({choice.identity.dataset for choice in choices.values()})
     left_out = {str(row): int(count) for row, count in others["row"].value_counts(sort=False).items()}
-    return Selection(choices, " + ".join(names), data_sha256, dict(sorted(left_out.items())))
+    prints = list(dict.fromkeys(sha for sha in chosen.values() if sha))
+    return Selection(choices, " + ".join(names), " + ".join(prints), dict(sorted(left_out.items())))
+
+
+def _newest(frame: "pd.DataFrame", plan: Mapping[str, Recipe], row: str) -> str:
+    """Return the fingerprint of the newest run of the rows that read the same data set as ``row``."""
+    alike = frame[frame["row"].isin([other for other in plan if plan[other].data.name == plan[row].data.name])]
+    return str(max(zip(alike["started"], alike["data_sha256"], strict=True), default=("", ""))[1])
 
 
 def best_committed(

@@ -7,12 +7,25 @@ A cell takes only runs of the planned recipe; what was not run stays empty and n
 """
 
 import csv
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paper_tables import accuracy, deviations, gates, heads, hierarchical, notes, published
+from paper_tables import (
+    accuracy,
+    augmented,
+    deviations,
+    gates,
+    heads,
+    hierarchical,
+    imagenet,
+    notes,
+    published,
+    scenes,
+    stacking,
+)
+from paper_tables.comparison import Comparison, compare_published, compare_runs
 from paper_tables.definition import Definition
 from paper_tables.deviations import Deviation
 from paper_tables.published import Value
@@ -28,6 +41,7 @@ from paper_tables.selection import (
 from paper_tables.verdict import reach
 from reproduce import stats
 from reproduce.errors import UserError
+from reproduce.files import read_listed
 from reproduce.recipe import BUDGETS, Recipe, override
 from reproduce.recipes import find_entry, find_table, resolve
 
@@ -37,9 +51,13 @@ if TYPE_CHECKING:
 MEASURED = Path(__file__).parent / "measured"
 DEFINITIONS: dict[str, Definition] = {
     "accuracy": accuracy.DEFINITION,
+    "augmented": augmented.DEFINITION,
     "gates": gates.DEFINITION,
     "heads": heads.DEFINITION,
     "hierarchical": hierarchical.DEFINITION,
+    "imagenet": imagenet.DEFINITION,
+    "scenes": scenes.DEFINITION,
+    "stacking": stacking.DEFINITION,
 }
 
 
@@ -51,6 +69,7 @@ class Row:
     label: str
     params: int | None  # of the paper-scale model
     macs: int | None  # of its forward pass of one image
+    flops: int | None  # of the same, as the row's paper counts them; None where no paper prints any
     published: Mapping[str, Value]
     measured: Mapping[str, stats.Interval]
     committed: Mapping[str, stats.Interval] | None
@@ -71,6 +90,7 @@ class Pair:
     gain: stats.Interval | None
     params_published: float | None
     params: float | None
+    macs: float | None
     wall_published: float | None
     wall: float | None
 
@@ -90,16 +110,19 @@ class Table:
     precision: str
     rows: tuple[Row, ...]
     pairs: tuple[Pair, ...]
+    against_published: tuple[Comparison, ...]
+    against: tuple[Comparison, ...]
     notes: tuple[str, ...]
     footnotes: tuple[Deviation, ...]
 
 
 @dataclass(frozen=True)
 class Structure:
-    """Trainable parameters of a paper-scale model, and multiply-accumulates of one image's forward pass."""
+    """Trainable parameters of a paper-scale model, multiply-accumulates and published kind of FLOPs of one image."""
 
     params: int
     macs: int
+    flops: int | None = None
 
 
 def committed_runs(path: Path | None = None) -> "pd.DataFrame":
@@ -111,17 +134,18 @@ def committed_runs(path: Path | None = None) -> "pd.DataFrame":
 
 def read_structure(path: Path | None = None) -> dict[tuple[str, str], Structure]:
     """Return the exact size of each (row, variant) at paper scale; empty where the file is missing."""
-    path = path or MEASURED / "structure.csv"
+    path, again = path or MEASURED / "structure.csv", "restore the file from the repository"
     try:
-        with path.open(encoding="utf-8", newline="") as source:
-            return {
-                (line["row"], line["variant"]): Structure(int(line["params"]), int(line["macs_fast"]))
-                for line in csv.DictReader(source)
-            }
+        return {
+            (line["row"], line["variant"]): Structure(
+                int(line["params"]), int(line["macs_fast"]), int(line["flops"]) if line.get("flops") else None
+            )
+            for line in csv.DictReader(read_listed(path, again).splitlines())
+        }
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError, csv.Error, KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{path} cannot be read ({error})", "restore the file from the repository") from None
+    except (csv.Error, KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path} cannot be read ({error})", again) from None
 
 
 def build(
@@ -131,7 +155,8 @@ def build(
     committed: "pd.DataFrame",
     *,
     precision: str = "fp32",
-    data_sha256: str | None = None,
+    data_sha256: Mapping[str, str] | None = None,
+    left_out: Mapping[str, str] | None = None,
     test_images: int | None = None,
     reference: Mapping[str, Recipe] | None = None,
     structure: Mapping[tuple[str, str], Structure] | None = None,
@@ -145,7 +170,8 @@ def build(
         runs: the user's ledger.
         committed: the project's own ledger.
         precision: of the runs to show.
-        data_sha256: fingerprint of the data to show; by default that of the newest fitting run.
+        data_sha256: fingerprint of the data to show, by row; by default that of the newest fitting run.
+        left_out: rows that could not be run, and why.
         test_images: test images behind one run, where neither recipe nor data set name tells.
         reference: the recipes of the paper budget; by default those of the registry.
         structure: exact sizes; by default ``measured/structure.csv``.
@@ -177,6 +203,7 @@ def build(
         options=options,
     )
     rows = tuple(builder.row(row) for row in paper.rows)
+    plain = DEFINITIONS[paper.name].against
     return Table(
         name=paper.name,
         number=paper.number,
@@ -188,8 +215,14 @@ def build(
         data_sha256=selection.data_sha256,
         precision=precision,
         rows=rows,
+        against_published=tuple(compare_published(builder.values, paper.rows, plain)) if plain else (),
+        against=tuple(builder.compare(paper.rows, plain)) if plain else (),
         pairs=tuple(builder.pair(rows, *pair) for pair in DEFINITIONS[paper.name].pairs),
-        notes=tuple(notes.write(plan, selection, rows, DEFINITIONS[paper.name], headline)),
+        notes=(
+            *notes.write(plan, selection, rows, DEFINITIONS[paper.name], headline),
+            *notes.explain_left_out(left_out or {}),
+            *notes.list_others(builder.values, paper.rows),
+        ),
         footnotes=tuple(entry for entry in deviations.read() if any(entry.number in row.footnotes for row in rows)),
     )
 
@@ -232,6 +265,7 @@ class _Builder:
             label=(recipe or find_entry(row).recipe).label,
             params=size.params if size else None,
             macs=size.macs if size else None,
+            flops=size.flops if size else None,
             published=values,
             measured=choice.intervals(self.headline, sizes[0]) if choice else {},
             committed=best.intervals(self.headline, sizes[1]) if best else None,
@@ -271,9 +305,19 @@ class _Builder:
             gain=gain,
             params_published=ratio(printed(one, "params"), printed(two, "params")),
             params=ratio(one.params, two.params),
+            macs=ratio(one.macs, two.macs),
             wall_published=ratio(printed(one, "wall_ms"), printed(two, "wall_ms")),
             wall=wall,
         )
+
+    def compare(self, rows: Sequence[str], plain: str) -> list[Comparison]:
+        """Return the tests of each row's runs against those of ``plain``, where all are of one scale."""
+        choices = {row: self.selection.choices[row] for row in rows if row in self.selection.choices}
+        if len({choice.identity.scale for choice in choices.values()}) != 1 or plain not in choices:
+            return []
+        trials = self._trials(choices[plain], self.plan.get(plain))
+        runs = {row: choice.values.get(self.headline, ()) for row, choice in choices.items()}
+        return compare_runs(runs, trials, rows, plain)
 
     def _compare(self, plain: str, changed: str) -> tuple[stats.Interval | None, float | None]:
         """Return the gain of ``changed`` and its speed-up; nothing where the two rows' runs are not of one kind."""

@@ -43,9 +43,10 @@ def text(sheet: Sheet, colour: bool, width: int) -> str:
             console.print(Rich(f"  {command}"), soft_wrap=True)
     console.print()
     for note in sheet.notes:
-        console.print(_hanging("", note), width=width)
+        console.print(_hanging("", note, 0), width=width)
+    room = max([4, *(len(number) for number, _ in sheet.footnotes)])
     for number, sentence in sheet.footnotes:
-        console.print(_hanging(number, sentence), width=width)
+        console.print(_hanging(number, sentence, room), width=width)
     return "\n".join(line.rstrip() for line in target.getvalue().splitlines()) + "\n"
 
 
@@ -104,13 +105,13 @@ def _rich(cell: Text) -> Any:
     return text.append(f"\n{cell.detail}", style="not bold dim") if cell.detail else text
 
 
-def _hanging(mark: str, sentence: str) -> Any:
+def _hanging(mark: str, sentence: str, room: int) -> Any:
     from rich.table import Table as Grid
     from rich.text import Text as Rich
 
     grid = Grid.grid(padding=(0, 1))
     if mark:
-        grid.add_column(width=4)
+        grid.add_column(width=room)
         grid.add_column()
         grid.add_row(Rich(mark, style="bold"), Rich(sentence, style="dim"))
     else:

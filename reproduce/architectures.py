@@ -90,14 +90,41 @@ class San:
     layers: tuple[int, ...] = (2, 1, 2, 4)
     kernels: tuple[int, ...] = (3, 3, 3, 3)
     pool: bool = True  # 2x2 max-pool before each stage
+    pool_above: int = 1  # only of maps with more than so many pixels a side
+    transitions: bool = True  # a 1x1 convolution before each stage, BatchNorm and ReLU after it
+    final_relu: bool = True  # E2: rectify what the mean over the last map is taken of
+    dropout: float = 0.0  # of a block's result, before it is added to the block's input
     relation_ratio: int = 16  # r = C / r1
+    relation_minimum: int = 1  # of r
     value_ratio: int = 4  # mid = C / r2
-    share: int = 8  # channels that share one attention weight
+    value_minimum: int = 1  # of mid
+    share: int = 8  # channels that share one attention weight, or all where there are fewer
     projection_bias: bool = True
     hierarchical: bool = False  # one stage used in `len(widths)` passes, keys of the first pass kept
     pass_statistics: Literal["per-pass", "shared"] = "per-pass"  # shared BatchNorm layers: whose running statistics
     discard_preactivation: bool = False  # B11: attention is fed x, not ReLU(BN(x))
     reuse_first_key: bool = False  # B11: every block scores against the first block's keys
+
+    def channels(self, width: int) -> tuple[int, int, int]:
+        """Return a block's channels of relation (r), values (mid) and attention weights at ``width``."""
+        relation = max(width // self.relation_ratio, self.relation_minimum)
+        values = max(width // self.value_ratio, self.value_minimum)
+        return relation, values, values // min(self.share, values)
+
+    def related(self, relation: int, taps: int) -> int:
+        """Return the channels that enter the mapping gamma, from those of the relation: positions included."""
+        if self.attention == "pairwise":
+            return {"concatenation": 2 * relation, "dot": 1}.get(self.relation, relation) + 2
+        sizes = {"subtraction": relation * taps, "star": taps, "clique": taps * taps}
+        return sizes.get(self.relation, relation * (taps + 1))
+
+    def sides(self, image_size: int | None = None) -> list[int]:
+        """Return the pixels a side of each stage's map, for images of ``image_size`` (by default the model's)."""
+        found, side = [], image_size or self.image_size
+        for _ in self.widths:
+            side = side // 2 if self.pool and side > self.pool_above else side
+            found.append(side)
+        return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +149,41 @@ class GateCnn:
     head: Literal["relu-softmax", "logits"] = "relu-softmax"  # G12: what enters the cross-entropy
 
 
-Architecture = ResNet | AttentionCnn | VisionTransformer | San | GateCnn
+@dataclass(frozen=True, kw_only=True)
+class AugmentedResNet:
+    """Wide residual network, the last convolution of each block augmented (dossier, augmented 1.1 and 1.2)."""
+
+    family: ClassVar[str] = "augmented-resnet"
+    image_size: int = 32
+    classes: int = 100
+    stem: int = 16
+    widen: int = 8
+    augment: Literal["none", "full", "linear"] = "none"
+    heads: tuple[int, ...] = (1, 2, 4)  # of the three groups
+    key_share: int = 2  # queries are so many times as wide as the block; values half as wide
+    axes: Literal["swapped", "shen"] = "swapped"  # A1: softmax axes of linear attention
+    positions: Literal["none", "sincos", "learned", "relative"] = "sincos"
+    extra_convolution: bool = False  # A2: one more 3x3 before the second augmented convolution
+    dropout: float = 0.5
+    head_dropout: float = 0.25
+    head_dropout_of: Literal["features", "samples"] = "features"  # A5
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentedCnn:
+    """Plain network of five convolutions, the last of each of its two blocks augmented (dossier, augmented 1.3)."""
+
+    family: ClassVar[str] = "augmented-cnn"
+    image_size: int = 32
+    classes: int = 100
+    stem: int = 16
+    augment: Literal["none", "full", "linear"] = "none"
+    heads: tuple[int, ...] = (2, 4)  # of the two blocks
+    axes: Literal["swapped", "shen"] = "swapped"  # A1
+    positions: Literal["none", "sincos", "learned", "relative"] = "sincos"
+    dropout: float = 0.5
+
+
+Architecture = ResNet | AttentionCnn | VisionTransformer | San | GateCnn | AugmentedResNet | AugmentedCnn
 _KINDS: tuple[type, ...] = typing.get_args(Architecture)
 FAMILIES: dict[str, type] = {kind.family: kind for kind in _KINDS}  # type: ignore[attr-defined]

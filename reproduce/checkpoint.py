@@ -11,16 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor, nn
 
 from reproduce.errors import UserError
-from reproduce.files import write_whole
+from reproduce.files import UNSEALED, check_seal, seal, write_whole
+from reproduce.logs import LOG
 from reproduce.recipe import Recipe
 
-FORMAT = "attnrepro checkpoint 1"
+FORMAT = "attnrepro checkpoint 2"
+_UNSEALED_FORMAT = "attnrepro checkpoint 1"  # before there were checksums
 _AGAIN = "delete the file and train the row again; the ledger is not touched"
 
 
@@ -37,7 +38,11 @@ def save_state(path: Path, identity: str, state: dict[str, Any]) -> None:
     """Write a run's state in one step; raises UserError where the folder cannot be written."""
     buffer = io.BytesIO()
     torch.save({"format": FORMAT, "identity": identity, **state}, buffer)
-    write_whole(path, buffer.getvalue())
+    content = buffer.getvalue()
+    assert content[-22:-18] == b"PK\x05\x06", "torch writes a zip archive without a comment"
+    # torch does not verify the archive's own checksums of tensors: the digest goes where zip has a comment
+    write_whole(path, seal(content[:-2] + len(UNSEALED).to_bytes(2, "little") + UNSEALED))
+    LOG.debug("saved %s, %.3g MB", path, len(content) / 1e6)
 
 
 def load_state(path: Path, identity: str | None, device: torch.device) -> dict[str, Any]:
@@ -46,17 +51,21 @@ def load_state(path: Path, identity: str | None, device: torch.device) -> dict[s
     Raises:
         UserError: cut off or damaged, not a checkpoint of ours, or of another run than ``identity`` names.
     """
+    content = _read(path)
+    check_seal(content, path, _AGAIN, needed=False)  # before anything of it is interpreted
     try:
-        state = torch.load(path, map_location=device, weights_only=True)
+        state = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
     except pickle.UnpicklingError:
         raise UserError(
             f"{path} holds more than weights and numbers, and was not opened", "only load checkpoints of attnrepro"
         ) from None
-    except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
+    except Exception as error:  # whatever foreign bytes make of a reader of archives
         raise UserError(f"{path} is not a whole checkpoint ({_first_line(error)})", _AGAIN) from None
-    if not isinstance(state, dict) or state.get("format") != FORMAT:
+    if not isinstance(state, dict) or state.get("format") not in (FORMAT, _UNSEALED_FORMAT):
         raise UserError(f"{path} is not a checkpoint of attnrepro", _AGAIN)
-    if identity is not None and state["identity"] != identity:
+    check_seal(content, path, _AGAIN, needed=state["format"] == FORMAT)
+    LOG.debug("read %s: epoch %s", path, state.get("epoch"))
+    if identity is not None and state.get("identity") != identity:
         raise UserError(f"{path} belongs to another run", "its recipe, data, seed or precision differ; " + _AGAIN)
     return state
 
@@ -64,8 +73,8 @@ def load_state(path: Path, identity: str | None, device: torch.device) -> dict[s
 def save_weights(path: Path, model: nn.Module, recipe: Recipe, epoch: int) -> None:
     """Write the weights of ``model`` as safetensors, recipe and epoch in the header."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    header = {"format": FORMAT, "recipe": recipe.to_json(), "epoch": str(epoch)}
-    write_whole(path, safetensors.torch.save(tensors, header))
+    header = {"format": FORMAT, "recipe": recipe.to_json(), "epoch": str(epoch), "seal": UNSEALED.decode()}
+    write_whole(path, seal(safetensors.torch.save(tensors, header)))
 
 
 def load_weights(path: Path) -> Weights:
@@ -79,14 +88,17 @@ def load_weights(path: Path) -> Weights:
     if path.suffix == ".pt":
         state = load_state(path, None, torch.device("cpu"))
         return Weights(Recipe.from_json(state["recipe"]), state["model"], state["epoch"])
+    content = _read(path)
+    check_seal(content, path, _AGAIN, needed=False)
     try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-    except (safetensors.SafetensorError, OSError, ValueError) as error:
+        tensors = safetensors.torch.load(content)
+        length = int.from_bytes(content[:8], "little")
+        header = json.loads(content[8 : 8 + length]).get("__metadata__") or {}
+    except Exception as error:  # whatever foreign bytes make of a reader
         raise UserError(f"{path} is not a whole safetensors file ({_first_line(error)})", _AGAIN) from None
-    if header.get("format") != FORMAT or "recipe" not in header:
+    if header.get("format") not in (FORMAT, _UNSEALED_FORMAT) or "recipe" not in header:
         raise UserError(f"{path} carries no recipe of attnrepro", "name a best.safetensors that a run has written")
+    check_seal(content, path, _AGAIN, needed=header["format"] == FORMAT)
     return Weights(Recipe.from_json(header["recipe"]), tensors, json.loads(header.get("epoch", "null")))
 
 
@@ -103,6 +115,13 @@ def fill(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
                 f"{path} is of another model: '{name}' is {theirs}, not {ours}", "name the row it was trained as"
             )
     model.load_state_dict(tensors)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror})", "check the path and its rights") from None
 
 
 def _first_line(error: Exception) -> str:

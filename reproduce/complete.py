@@ -4,12 +4,12 @@ runs, ledger = complete(plan, asked, running, command)
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from reproduce import ledger
-from reproduce.data.identity import Source
-from reproduce.plan import find_done, fit_plan, list_runs
+from reproduce.elsewhere import Place
+from reproduce.plan import FittedPlan, find_done, fit_plan, list_runs
 from reproduce.recipe import Recipe
 from reproduce.run import Run, parse_seeds
 
@@ -26,15 +26,17 @@ class Running:
     resume: bool = True
     jobs: int | None = None
     max_minutes: float | None = None
+    tensorboard: bool = False
+    place: Place = field(default_factory=Place)
 
 
 @dataclass(frozen=True)
 class Completed:
-    """A plan fitted to its data, its runs, and the ledger after them; no source where the data is not here."""
+    """A plan fitted to its data, its runs, and the ledger after them."""
 
-    plan: Mapping[str, Recipe]
-    source: Source | None
+    plan: FittedPlan
     runs: list[Run]
+    missing: list[Run]  # those that the ledger lacked when it was first read
     ledger: "pd.DataFrame"
 
 
@@ -48,17 +50,29 @@ def complete(
     Raises:
         UserError: no such data, seeds or precision; a damaged ledger; whatever a run raises.
     """
-    fitted, source = fit_plan(plan, data, needed=running is not None)
+    fitted = fit_plan(plan, data, needed=running is not None)
     table = ledger.read()
-    if source is None:
-        return Completed(fitted, None, [], table)
-    runs = list_runs(fitted, source, parse_seeds(seeds), precision)
+    runs = list_runs(fitted, parse_seeds(seeds), precision)
     again = running is not None and not running.resume
     missing = [run for run in runs if again or find_done(table, run) is None]
     if running is not None and missing:
-        from reproduce.launch import Session, choose_device, finish_all
-
-        session = Session(choose_device(running.device), resume=running.resume, max_minutes=running.max_minutes)
-        finish_all(session, missing, command, agree=running.agree, jobs=running.jobs)
+        _do(missing, running, command)
         table = ledger.read()
-    return Completed(fitted, source, runs, table)
+    return Completed(fitted, runs, missing, table)
+
+
+def _do(missing: list[Run], running: Running, command: str) -> None:
+    from reproduce.launch import Session, choose_device, finish_all
+    from reproduce.ranks import join
+
+    # elsewhere, each machine chooses its own
+    device = choose_device(running.device if running.place.kind == "here" else "cpu")
+    with join(device) as ranks:
+        session = Session(
+            device,
+            resume=running.resume,
+            max_minutes=running.max_minutes,
+            tensorboard=running.tensorboard,
+            ranks=ranks,
+        )
+        finish_all(session, missing, command, agree=running.agree, jobs=running.jobs, place=running.place)

@@ -15,13 +15,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from reproduce.checkpoint import fill, load_weights
+from reproduce.checkpoint import Weights, fill, load_weights
 from reproduce.data.batches import Batches
-from reproduce.data.dataset import load
-from reproduce.data.identity import identify
+from reproduce.data.dataset import stream
+from reproduce.data.identity import Source, identify
 from reproduce.errors import UserError
 from reproduce.models import build
-from reproduce.recipe import EvalMode
+from reproduce.official import SUFFIXES, read_official
+from reproduce.recipe import DataChoice, EvalMode, Recipe
+from reproduce.recipes import resolve
 from reproduce.run import fit_to_data
 from reproduce.stats import wilson
 
@@ -43,6 +45,20 @@ def arithmetic(precision: str, device: torch.device) -> AbstractContextManager[o
     if precision == "bf16":
         return torch.autocast(device.type, dtype=torch.bfloat16)
     return contextlib.nullcontext()
+
+
+def set_products(precision: str, device: torch.device) -> None:
+    """Let this process's float32 products and convolutions on CUDA be exact, or TensorFloat-32 for ``tf32``.
+
+    torch's own default is exact products beside TF32 convolutions; a run's precision says one thing of both.
+
+    Raises:
+        UserError: ``tf32`` elsewhere than on a CUDA device.
+    """
+    if precision == "tf32" and device.type != "cuda":
+        raise UserError(f"'{device.type}' has no TF32 arithmetic", "choose --precision fp32 or bf16, or a CUDA device")
+    torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+    torch.backends.cudnn.allow_tf32 = precision == "tf32"
 
 
 @contextlib.contextmanager
@@ -110,15 +126,23 @@ def _count(logits_BC: Tensor, y_B: Tensor) -> Tensor:
     return torch.stack([hit_B5[:, 0].sum().float(), hit_B5.any(1).sum().float(), loss])
 
 
+def open_weights(path: Path) -> Weights:
+    """Return the weights at ``path``: of a run, or of a checkpoint that the authors of a paper publish."""
+    return read_official(path) if path.suffix in SUFFIXES else load_weights(path)
+
+
 def evaluate_checkpoint(
-    path: Path, data: str | None, mode: EvalMode | None, device: torch.device, precision: str
+    path: Path, data: str | None, mode: EvalMode | None, device: torch.device, precision: str, *, equalise: bool = False
 ) -> dict[str, Any]:
     """Return the score of the weights at ``path`` on the test images of ``data`` (by default the recipe's).
+
+    Images that do not fit into memory at once are read in parts. With ``equalise`` their luminance histograms are made
+    even first, as they are for weights that were trained so.
 
     Raises:
         UserError: a damaged or foreign checkpoint, data that is not here, other image sizes or classes.
     """
-    weights = load_weights(path)
+    weights = open_weights(path)
     recipe = weights.recipe
     source = identify(data or recipe.data.name)
     if len(source.classes) != recipe.model.classes:
@@ -127,14 +151,14 @@ def evaluate_checkpoint(
             "name the data that it was trained on",
         )
     fitted = fit_to_data(recipe, source)
+    set_products(precision, device)
     model = build(fitted.model)
     fill(model, weights.tensors, path)
-    test = load(source, replace(fitted.data, train_limit=0)).test
-    batches = Batches(test, recipe.batch_size, recipe.data.mean, recipe.data.std, device=device)
+    choice = replace(fitted.data, equalise=equalise or fitted.data.equalise)
     chosen = mode or recipe.eval_mode
     score = evaluate(
         model.to(device),
-        batches.epoch(),
+        _read_batches(source, choice, recipe, device),
         mode=chosen,
         precision=precision,
         batch_mean=recipe.batch_mean_accuracy,
@@ -144,11 +168,13 @@ def evaluate_checkpoint(
     interval = wilson(round(score.top1 * trials), trials)
     return {
         "checkpoint": str(path),
+        "official": path.suffix in SUFFIXES and recipe.model == resolve(recipe.row).model,
         "row": recipe.row,
         "epoch": weights.epoch,
         "dataset": source.name,
         "data_sha256": source.sha256,
         "eval_mode": chosen,
+        "equalised": choice.equalise,
         "precision": precision,
         "images": score.count,
         "top1": score.top1,
@@ -156,3 +182,12 @@ def evaluate_checkpoint(
         "loss": score.loss,
         "interval": [interval.low, interval.high],
     }
+
+
+def _read_batches(
+    source: Source, choice: DataChoice, recipe: Recipe, device: torch.device
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield the test split's batches, part by part."""
+    size, mean, std = recipe.batch_size, recipe.data.mean, recipe.data.std
+    for part in stream(source, choice, "test", size):
+        yield from Batches(part, size, mean, std, device=device).epoch()

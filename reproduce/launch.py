@@ -4,11 +4,12 @@ session = Session(device=choose_device("auto"))
 row = session.finish(run, command="attnrepro train vit")
 """
 
+import logging
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,25 +18,31 @@ from torch import nn
 from tqdm import tqdm
 
 from reproduce import ledger, manifest
+from reproduce.board import check_board, open_board
 from reproduce.data.dataset import load
 from reproduce.data.identity import Source
+from reproduce.elsewhere import Place
 from reproduce.errors import UserError
+from reproduce.holding import hold
+from reproduce.logs import LOG
 from reproduce.measure import mean_latency_ms, peak_memory_mb, reset_peak_memory
 from reproduce.models import build, count_macs, count_parameters
+from reproduce.plan import find_done
+from reproduce.ranks import ALONE, Ranks, is_loss_of_rank, own_device
 from reproduce.run import Run
 from reproduce.train import Progress, train
 
 
 def choose_device(name: str) -> torch.device:
-    """Return the device called ``name``; ``auto`` is the first CUDA device, or the CPU.
+    """Return the device called ``name``; ``auto`` is the first CUDA device (under torchrun, one's own), or the CPU.
 
     Raises:
         UserError: no such device here.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return own_device(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     try:
-        device = torch.device(name)
+        device = own_device(torch.device(name))
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, ValueError) as error:
         reason = str(error).splitlines()[0]
@@ -50,6 +57,14 @@ class Session:
     device: torch.device
     resume: bool = True
     max_minutes: float | None = None
+    tensorboard: bool = False
+    ranks: Ranks = ALONE
+    appends: bool = True  # False: whoever asked for the run appends its row
+
+    def __post_init__(self) -> None:
+        """Refuse, before anything takes time, a board that could not be written."""
+        if self.tensorboard:
+            check_board()
 
     def estimate_seconds(self, run: Run) -> float:
         """Return a rough time for ``run``: its multiply-accumulates at half of the product rate measured just now.
@@ -63,34 +78,72 @@ class Session:
         return flops / (0.5 * measure_rate(self.device, run.precision))
 
     def finish(
-        self, run: Run, command: str, on_event: "Callable[[Event], None] | None" = None
+        self,
+        run: Run,
+        command: str,
+        on_event: "Callable[[Event], None] | None" = None,
+        on_step: "Callable[[int, int, int], None] | None" = None,
     ) -> dict[str, Any] | None:
         """Train ``run`` to the end, measure what it costs, append its row to the ledger and return the row.
 
-        ``on_event`` is told of every epoch; without it a bar or lines are shown here. Returns None where
-        ``max_minutes`` ended it first; the same command goes on from there.
+        ``on_event`` is told of every epoch and ``on_step`` of every step; without the first a bar or lines are shown
+        here. Returns None where ``max_minutes`` ended it first; the same command goes on from there. A run that
+        another process has finished since it was asked for is not done twice: its row is returned.
 
         Raises:
-            UserError: the training loss is no longer finite (the row says ``diverged``), or files cannot be written.
+            UserError: another process trains the run, the training loss is no longer finite (the row says
+                ``diverged``), or files cannot be written.
         """
+        with hold(run) if self.ranks.main else nullcontext():
+            # only its holder appends a run's row, so what the ledger lacks here nobody else adds
+            done = find_done(ledger.read(), run) if self.resume and ledger.mentions(run.run_id) else None
+            done = self.ranks.agree(done)
+            if done is not None:
+                return done
+            try:
+                return self._finish_held(run, command, on_event, on_step)
+            except RuntimeError as error:
+                if self.ranks.world == 1 or not is_loss_of_rank(error):
+                    raise
+                raise UserError(
+                    f"a process of {run.run_id} was lost", "the same command goes on from the last saved epoch"
+                ) from None
+
+    def _finish_held(
+        self,
+        run: Run,
+        command: str,
+        on_event: "Callable[[Event], None] | None",
+        on_step: "Callable[[int, int, int], None] | None",
+    ) -> dict[str, Any] | None:
         dataset = load(run.source, run.recipe.data)
-        record = self._open_record(run, command)
+        record = self._open_record(run, command) if self.ranks.main else {}
         reset_peak_memory(self.device)
-        with _watch(run) as (tell, step), _threads(run, self.device):
+        board = open_board(run.folder) if self.tensorboard and self.ranks.main else nullcontext(lambda line: None)
+        with _watch(run) as (tell, step), _threads(run, self.device), board as show:
             tell = on_event or tell
+
+            def on_epoch(progress: Progress, _: int) -> None:
+                tell(_event(run, progress))
+                show(progress.history[-1])
+
             model, progress = train(
                 run,
                 dataset,
                 device=self.device,
                 resume=self.resume,
                 max_minutes=self.max_minutes,
-                on_epoch=lambda progress, _: tell(_event(run, progress)),
-                on_step=None if on_event else step,
+                on_epoch=on_epoch,
+                on_step=on_step or (None if on_event else step),
+                ranks=self.ranks,
             )
             if progress.epoch < run.recipe.total_epochs and not progress.diverged:
                 return None
-            row = self._measure(run, model, progress) | record
-        ledger.append(row)
+            row = self._measure(run, model, progress) | record if self.ranks.main else {}
+        if self.ranks.main and self.appends:
+            ledger.append(row)
+        self.ranks.wait()
+        LOG.debug("added %s to %s", run.run_id, ledger.ledger_path())
         if progress.diverged:
             raise UserError(
                 f"{run.run_id} diverged in epoch {progress.epoch}: its loss is no longer finite",
@@ -118,7 +171,7 @@ class Session:
             "recipe_sha256": recipe.sha256(),
             "seed": run.seed,
             "precision": run.precision,
-            "device": describe_device(self.device),
+            "device": describe_device(self.device, self.ranks.world),
             "torch": torch.__version__,
             "cuda": torch.version.cuda if self.device.type == "cuda" else None,
             "cupy": facts["versions"].get("cupy") if self.device.type == "cuda" else None,
@@ -152,15 +205,16 @@ class Session:
         }
 
 
-def describe_device(device: torch.device) -> str:
-    """Return the device as the ledger names it: the GPU's name, or ``cpu``."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+def describe_device(device: torch.device, world: int = 1) -> str:
+    """Return the device as the ledger names it: the GPU's name, or ``cpu``; with their number where there are more."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    return name if world == 1 else f"{world} x {name}"
 
 
-def measure_rate(device: torch.device, precision: str) -> float:
-    """Return the FLOP/s of a 1024 x 1024 x 1024 product on ``device``, the best of a few."""
+def measure_rate(device: torch.device, precision: str, side: int = 1024) -> float:
+    """Return the FLOP/s of a product of two ``side`` x ``side`` matrices on ``device``, the best of a few."""
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-    a = torch.randn(1024, 1024, device=device).to(dtype)
+    a = torch.randn(side, side, device=device).to(dtype)
     best = float("inf")
     for _ in range(6):
         start = time.perf_counter()
@@ -168,11 +222,11 @@ def measure_rate(device: torch.device, precision: str) -> float:
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         best = min(best, time.perf_counter() - start)
-    return 2 * 1024**3 / best
+    return 2 * side**3 / best
 
 
 def _count_images(source: Source) -> int:
-    known = {"shapes": 5_000, "imagenet": 1_281_167, "tiny-imagenet": 100_000}
+    known = {"shapes": 5_000, "imagenet": 1_281_167, "intel-scenes": 14_034, "tiny-imagenet": 100_000}
     return known.get(source.name, 50_000)
 
 
@@ -200,8 +254,8 @@ def _event(run: Run, progress: Progress) -> Event:
 @contextmanager
 def _watch(run: Run) -> Iterator[tuple[Callable[[Event], None], Callable[[int, int, int], None]]]:
     """Yield what to do at the end of an epoch and of a step: move a tqdm bar, or print a line an epoch."""
-    if not sys.stderr.isatty():
-        yield lambda event: print(event.line(), file=sys.stderr, flush=True), lambda *_: None
+    if not sys.stderr.isatty() or not LOG.isEnabledFor(logging.INFO):
+        yield lambda event: LOG.info(event.line()), lambda *_: None
         return
     name = f"{run.recipe.row} seed {run.seed}"
     with tqdm(desc=name, unit="step", dynamic_ncols=True, leave=False, mininterval=0.2) as bar:
@@ -218,19 +272,37 @@ ASK_SECONDS = 600.0
 
 
 def finish_all(
-    session: Session, runs: list[Run], command: str, *, agree: Callable[[str], bool], jobs: int | None = None
+    session: Session,
+    runs: list[Run],
+    command: str,
+    *,
+    agree: Callable[[str], bool],
+    jobs: int | None = None,
+    place: Place | None = None,
 ) -> list[dict[str, Any] | None]:
-    """Do ``runs`` and return their rows; asks first where they may take over ten minutes.
+    """Do ``runs`` and return their rows; asks first where they may take over ten minutes here.
 
     Mini models on a CPU go side by side, one thread each, as many as there are cores (or ``jobs``); everything
-    else goes one after the other with the whole device.
+    else goes one after the other with the whole device. At another ``place`` each gets what the place says; SLURM
+    only takes the jobs, and the rows come later.
 
     Raises:
         UserError: the question was answered with no, or what a run raised.
     """
-    side_by_side = all(uses_one_thread(run, session.device) for run in runs)
+    if place is not None and place.kind == "ray":
+        from reproduce.elsewhere.ray import finish_on_ray
+
+        return finish_on_ray(session, runs, command, place)
+    if place is not None and place.kind == "slurm":
+        from reproduce.elsewhere.slurm import submit
+
+        submitted = submit(session, runs, command, place)
+        LOG.info(f"submitted {len(submitted)} jobs to SLURM: {', '.join(job.job_id for job in submitted)}")
+        return [None] * len(runs)
+    side_by_side = session.ranks.world == 1 and all(uses_one_thread(run, session.device) for run in runs)
     workers = min(len(runs), jobs or (_cores() if side_by_side else 1))
-    seconds = sum(session.estimate_seconds(run) for run in runs) / max(1, workers)
+    ranks = session.ranks
+    seconds = sum(session.estimate_seconds(run) for run in runs) / max(1, workers) if ranks.main else 0.0
     if seconds > ASK_SECONDS and not agree(describe_duration(seconds)):
         raise UserError(
             f"runs of about {describe_duration(seconds)} in all were not started (n={len(runs)})",
@@ -240,7 +312,7 @@ def finish_all(
         from reproduce.workers import finish_in_parallel
 
         return finish_in_parallel(session, runs, command, workers)
-    return [session.finish(run, command) for run in runs]
+    return [session.finish(run, command, on_event=None if ranks.main else lambda event: None) for run in runs]
 
 
 def uses_one_thread(run: Run, device: torch.device) -> bool:

@@ -36,4 +36,5 @@ def _cell(value: Any) -> str:
         return f"{value:.4g}"
     if isinstance(value, list | tuple):
         return " ".join(map(str, value))
-    return str(value)
+    # names may come from files of others: no control codes for the terminal
+    return "".join(sign if sign.isprintable() else "\ufffd" for sign in str(value))

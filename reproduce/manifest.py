@@ -19,11 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from reproduce.errors import UserError
-from reproduce.files import write_whole
+from reproduce.files import UNSEALED, check_seal, seal, write_whole
 from reproduce.recipe import Recipe
 
-FORMAT = "attnrepro manifest 1"
+FORMAT = "attnrepro manifest 2"
+_UNSEALED_FORMAT = "attnrepro manifest 1"  # before there were checksums
 NAME = "manifest.json"
+_SEAL = "seal"
 UNKNOWN = "unknown"
 ROOT = Path(__file__).resolve().parents[1]
 _GIT_SECONDS = 20
@@ -105,8 +107,9 @@ def git_state(root: Path = ROOT) -> dict[str, Any]:
 def write(manifest: dict[str, Any], folder: Path) -> Path:
     """Write ``manifest.json`` into ``folder`` in one step and return its path; raises UserError where that fails."""
     path = folder / NAME
-    text = json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-    write_whole(path, text.encode("utf-8"))
+    sealed = manifest | {_SEAL: UNSEALED.decode()}
+    text = json.dumps(sealed, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    write_whole(path, seal(text.encode("utf-8")))
     return path
 
 
@@ -114,7 +117,8 @@ def read(folder: Path) -> dict[str, Any]:
     """Return the manifest in ``folder``; raises UserError where it is missing, cut off or not one of ours."""
     path = folder / NAME
     try:
-        manifest = json.loads(path.read_bytes().decode("utf-8"))
+        raw = path.read_bytes()
+        manifest = json.loads(raw.decode("utf-8"))
     except FileNotFoundError:
         raise UserError(f"there is no manifest at {path}", "name a folder results/ROW/RUN") from None
     except OSError as error:
@@ -126,11 +130,13 @@ def read(folder: Path) -> dict[str, Any]:
         raise UserError(f"{path} is not whole JSON ({where})", _AGAIN) from None
     if not isinstance(manifest, dict) or not str(manifest.get("format", "")).startswith("attnrepro manifest"):
         raise UserError(f"{path} is JSON, but not a manifest of a run", "name a folder results/ROW/RUN")
-    if manifest["format"] != FORMAT:
+    if manifest["format"] not in (FORMAT, _UNSEALED_FORMAT):
         raise UserError(f"{path} is of another version ({manifest['format']})", f"this version reads '{FORMAT}'")
-    missing = [key for key in ("recipe", "seed", "command", "git", "versions") if key not in manifest]
+    check_seal(raw, path, _AGAIN, needed=manifest["format"] == FORMAT)
+    missing = [key for key in ("recipe", "seed", "command", "git", "versions", "machine") if key not in manifest]
     if missing:
         raise UserError(f"{path} lacks '{missing[0]}'", _AGAIN)
+    manifest.pop(_SEAL, None)
     return manifest
 
 

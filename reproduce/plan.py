@@ -1,11 +1,12 @@
 """Which runs a table or a command asks for, and which of them the ledger has. No torch.
 
-runs = list_runs(plan, source, seeds=[0], precision="fp32")
+runs = list_runs(fit_plan(plan, data=None, needed=True), seeds=[0], precision="fp32")
 missing = [run for run in runs if find_done(ledger, run) is None]
 """
 
 import shlex
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reproduce.data.identity import Source, identify
@@ -17,27 +18,42 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def fit_plan(plan: Mapping[str, Recipe], data: str | None, *, needed: bool) -> tuple[dict[str, Recipe], Source | None]:
-    """Return the plan fitted to the data it reads, and the data.
+@dataclass(frozen=True)
+class FittedPlan:
+    """A plan fitted to its data: recipes of all rows, the data of those that have it, and why the others do not."""
 
-    ``data`` is a name or a path; without it the recipes name their data. Data that is not here is an error only
-    where it is ``needed`` for training: a table can be shown without it.
+    recipes: Mapping[str, Recipe]
+    sources: Mapping[str, Source]  # by row
+    left_out: Mapping[str, UserError]  # by row
+
+
+def fit_plan(plan: Mapping[str, Recipe], data: str | None, *, needed: bool) -> FittedPlan:
+    """Return the plan fitted to the data it reads.
+
+    ``data`` is a name or a path; without it the recipes name their data, each row its own. A row whose data is not
+    here, or has images of another size, is left out of training; where that holds for every row, it is an error if
+    the data is ``needed`` or was named: a table can be shown without it.
 
     Raises:
-        UserError: no such data, or images of another size.
+        UserError: no row can be fitted.
     """
-    names = {recipe.data.name for recipe in plan.values()}
-    try:
-        source = identify(data if data is not None else min(names))
-    except UserError:
-        if data is not None or needed:
-            raise
-        return dict(plan), None
-    return {row: fit_to_data(recipe, source) for row, recipe in plan.items()}, source
+    recipes, sources, left_out = dict(plan), {}, {}
+    found: dict[str, Source] = {}
+    for row, recipe in plan.items():
+        try:
+            name = data if data is not None else recipe.data.name
+            source = found[name] if name in found else found.setdefault(name, identify(name))
+            recipes[row] = fit_to_data(recipe, source)
+            sources[row] = source
+        except UserError as error:
+            left_out[row] = error
+    if not sources and (data is not None or needed):
+        raise next(iter(left_out.values()))
+    return FittedPlan(recipes, sources, left_out)
 
 
-def list_runs(plan: Mapping[str, Recipe], source: Source, seeds: Iterable[int], precision: str) -> list[Run]:
-    """Return the runs of a fitted plan: every row with every seed.
+def list_runs(plan: FittedPlan, seeds: Iterable[int], precision: str) -> list[Run]:
+    """Return the runs of a fitted plan: every row that has its data with every seed.
 
     Raises:
         UserError: an unknown precision.
@@ -45,7 +61,9 @@ def list_runs(plan: Mapping[str, Recipe], source: Source, seeds: Iterable[int], 
     check_precision(precision)
     seeds = list(seeds)
     return [
-        Run(recipe=recipe, source=source, seed=seed, precision=precision) for recipe in plan.values() for seed in seeds
+        Run(recipe=plan.recipes[row], source=source, seed=seed, precision=precision)
+        for row, source in plan.sources.items()
+        for seed in seeds
     ]
 
 

@@ -50,6 +50,8 @@ class Augmentation:
     """Random changes of a training batch, applied in the order of the fields, drawn for each image alone."""
 
     crop_padding: int = 0  # pad by so many zero pixels, crop back at a random place
+    resized_crop: tuple[float, ...] = ()  # cut out a share of the area between these two, bring it back to size
+    resized_ratio: tuple[float, ...] = (3 / 4, 4 / 3)  # width to height of what is cut out, uniform in its logarithm
     flip: bool = False  # left-right with probability 1/2
     rotation: float = 0.0  # uniform in +- degrees
     jitter: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0)  # brightness, contrast, saturation, hue
@@ -79,7 +81,7 @@ class Schedule:
     """
 
     kind: Literal["cosine", "multistep", "constant"] = "cosine"
-    form: Literal["clean", "re", "epfl"] = "clean"
+    form: Literal["clean", "re", "epfl", "annealed"] = "clean"
     per: Literal["epoch", "step"] = "epoch"
     warmup: int = 0  # epochs
     milestones: tuple[int, ...] = ()
@@ -106,6 +108,13 @@ _RANGES: dict[str, tuple[float, float]] = {
     "model.patch": (1, 1024),
     "model.attention_dropout": (0.0, 0.99),
     "model.hidden_dropout": (0.0, 0.99),
+    "model.dropout": (0.0, 0.99),
+    "model.pool_above": (1, 4096),
+    "model.relation_ratio": (1, 10**5),
+    "model.relation_minimum": (1, 10**5),
+    "model.value_ratio": (1, 10**5),
+    "model.value_minimum": (1, 10**5),
+    "model.share": (1, 10**5),
 }
 
 
@@ -132,6 +141,8 @@ class Recipe:
     extra_epochs: int = 0  # B5: epochs trained past the schedule's horizon
     batch_size: int = 100
     drop_last: bool = False  # leave out an epoch's last batch where it is not full
+    reshuffle: bool = True  # E10: an order of its own for every epoch, or the first one's for all
+    batch_statistics: Literal["global", "local"] = "global"  # of BatchNorm under torchrun: whole batch, or each share
     initialisation: Literal["model", "kaiming"] = "model"  # kaiming: every weight Kaiming normal, every bias 0
     label_smoothing: float = 0.0
     smoothing_form: Literal["others", "uniform"] = "others"  # eps/(C-1) on the other classes, or eps/C on all
@@ -145,7 +156,8 @@ class Recipe:
             value: Any = self
             for part in key.split("."):
                 value = getattr(value, part, None)
-            if value is not None and not low <= value <= high:
+            numbers = value if isinstance(value, tuple) else () if value is None else (value,)
+            if not all(low <= number <= high for number in numbers):
                 raise UserError(f"{key} cannot be {value}", f"choose a value from {low:g} to {high:g}")
 
     @property

@@ -3,12 +3,11 @@
 list_records("runs"), read_run("vit-smoke-described-s0")
 """
 
-import csv
 import math
 from pathlib import Path
 from typing import Any
 
-from reproduce import ledger, manifest
+from reproduce import checked, ledger, manifest
 from reproduce.data.identity import KNOWN_NAMES
 from reproduce.errors import UserError, did_you_mean
 from reproduce.plan import write_options
@@ -59,7 +58,7 @@ def find_run(name: str) -> dict[str, Any]:
 def find_checkpoint(name: str) -> Path:
     """Return the weights that a run's name or a path means; raises UserError where there are none."""
     path = Path(name)
-    if path.suffix in (".safetensors", ".pt") or path.exists():
+    if path.suffix in (".safetensors", ".pt", ".pth", ".tar") or path.exists():
         found = path / "best.safetensors" if path.is_dir() else path
         if not found.exists():
             raise UserError(f"there is no checkpoint at {found}", "name a run (attnrepro ls runs) or a file")
@@ -79,7 +78,7 @@ def read_run(name: str) -> dict[str, Any]:
     return {
         "ledger": line,
         "manifest": facts,
-        "history": _read_history(folder / "history.csv"),
+        "history": read_history(folder / "history.csv"),
         "command": repeat_command(line, facts),
     }
 
@@ -138,14 +137,16 @@ def draw_curve(values: list[float]) -> str:
     return "".join(_BARS[1 + round(7 * (value - low) / reach)] for value in values)
 
 
-def _read_history(path: Path) -> list[dict[str, float | None]]:
+def read_history(path: Path) -> list[dict[str, float | None]]:
+    """Return the curve in a run's ``history.csv``, None where nothing was measured; UserError where it is damaged."""
+    again = "train the row again with --resume never"
     try:
-        with path.open(newline="") as file:
-            return [
-                {name: float(cell) if cell else None for name, cell in line.items()} for line in csv.DictReader(file)
-            ]
-    except (OSError, ValueError, TypeError) as error:
-        raise UserError(f"{path} is not a whole curve ({error})", "train the row again with --resume never") from None
+        return [
+            {name: float(cell) if cell else None for name, cell in line.items()}
+            for line in checked.read_file(path, again)
+        ]
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} is not a whole curve ({error})", again) from None
 
 
 def _value(recipe: Recipe, key: str) -> Any:

@@ -5,6 +5,7 @@ Two runs with the same ``run_id`` compute the same numbers on the same machine a
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from reproduce.errors import UserError, did_you_mean
 from reproduce.ledger import results_path
 from reproduce.recipe import DataChoice, Recipe
 
-PRECISIONS = ("fp32", "bf16")
+PRECISIONS = ("fp32", "tf32", "bf16")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +40,9 @@ class Run:
 
     @property
     def folder(self) -> Path:
-        """Where the run keeps its manifest, history and checkpoints."""
+        """Where the run keeps its manifest, history and checkpoints; never outside the folder of results."""
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", self.recipe.row):  # a recipe may come from a foreign file
+            raise UserError(f"{self.recipe.row!r} is no name of a row", "attnrepro ls rows lists them")
         return results_path() / self.recipe.row / self.run_id
 
 

@@ -20,7 +20,8 @@ def learning_rate(schedule: Schedule, *, lr: float, epochs: int, epoch: int, don
     ``lr`` at the first step to 0 after the last, as torch's CosineAnnealingLR stepped once a batch.
     ``cosine`` forms: ``clean`` warms up to ``lr`` at epoch W and falls to just above 0 at the last;
     ``re`` is the report's code, peak lr (W-1)/W and 0 at the last but one (dossier, [Re] section 2);
-    ``epfl`` is the original's, constant within an epoch and 0 in the first.
+    ``epfl`` is the original's, constant within an epoch and 0 in the first; ``annealed`` is torch's CosineAnnealingLR
+    stepped once an epoch, ``lr`` in the first (SAN's code).
     """
     if schedule.kind == "constant":
         return lr
@@ -28,7 +29,7 @@ def learning_rate(schedule: Schedule, *, lr: float, epochs: int, epoch: int, don
         return _by_step(lr, schedule.warmup, epochs, epoch - 1 + done)
     if schedule.kind == "multistep":
         return lr * schedule.gamma ** sum(step < epoch for step in schedule.milestones)
-    forms = {"clean": _clean, "re": _report, "epfl": _original}
+    forms = {"clean": _clean, "re": _report, "epfl": _original, "annealed": _annealed}
     return forms[schedule.form](lr, schedule.warmup, epochs, epoch)
 
 
@@ -44,6 +45,10 @@ def _clean(lr: float, warmup: int, epochs: int, epoch: int) -> float:
         return lr * epoch / warmup
     progress = min(1.0, (epoch - warmup) / (epochs - warmup + 1))
     return lr * 0.5 * (1.0 + math.cos(math.pi * progress))
+
+
+def _annealed(lr: float, warmup: int, epochs: int, epoch: int) -> float:
+    return _by_step(lr, warmup, epochs, epoch - 1)
 
 
 def _report(lr: float, warmup: int, epochs: int, epoch: int) -> float:

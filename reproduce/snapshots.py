@@ -7,15 +7,13 @@ A head's score is -1/2 (d - mu)^T Sigma^-1 (d - mu) up to a constant; ``centre_r
 ``precision_*`` the entries of Sigma^-1, in tokens. Under slip B3 the centre is where the score really peaks.
 """
 
-import csv
-import io
 import math
 from pathlib import Path
 
 from torch import nn
 
+from reproduce import checked
 from reproduce.errors import UserError
-from reproduce.files import write_whole
 from reproduce.models.positions import GaussianPositions
 
 NAME = "positions.csv"
@@ -56,27 +54,22 @@ def record_positions(folder: Path, model: nn.Module, epoch: int) -> None:
     if not fresh:
         return
     kept = [line for line in read_positions(folder) if line["epoch"] < epoch] if epoch > 1 else []
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for line in [*kept, *fresh]:
-        whole = [int(line[name]) for name in COLUMNS[:3]]
-        writer.writerow([*whole, *(repr(line[name]) for name in COLUMNS[3:])])
-    write_whole(folder / NAME, text.getvalue().encode())
+    rows = (
+        [*(str(int(line[name])) for name in COLUMNS[:3]), *(repr(line[name]) for name in COLUMNS[3:])]
+        for line in [*kept, *fresh]
+    )
+    checked.write_file(folder / NAME, COLUMNS, rows)
 
 
 def read_positions(folder: Path) -> list[Line]:
     """Return the lines of a run's ``positions.csv``, none where there is no such file; UserError where damaged."""
-    path = folder / NAME
+    path, again = folder / NAME, "delete it and train the row again"
     try:
-        with path.open(newline="") as file:
-            return [{name: float(line[name]) for name in COLUMNS} for line in csv.DictReader(file)]
+        return [{name: float(line[name]) for name in COLUMNS} for line in checked.read_file(path, again)]
     except FileNotFoundError:
         return []
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{path} is not a whole list of positions ({error})", "delete it and train the row again"
-        ) from None
+    except (ValueError, KeyError) as error:
+        raise UserError(f"{path} is not a whole list of positions ({error})", again) from None
 
 
 def _peak(row: float, column: float, a: float, b: float, c: float) -> tuple[float, float]:

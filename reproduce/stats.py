@@ -146,24 +146,41 @@ def difference(ours: Sequence[float], theirs: Sequence[float], trials: int | Non
     first, second = summarise(ours), summarise(theirs)
     gap, n = first.mean - second.mean, min(first.n, second.n)
     if n > 1:
-        one, two = _deviation(sorted(ours)) ** 2 / first.n, _deviation(sorted(theirs)) ** 2 / second.n
-        if one + two == 0:
+        error, freedom = welch(_deviation(sorted(ours)), first.n, _deviation(sorted(theirs)), second.n)
+        if error == 0:
             return Interval(gap, gap, gap, n, "equal values")
         from scipy import special
 
-        share = one / (one + two)  # not squares of variances: those of tiny spreads vanish
-        freedom = 1 / (share**2 / (first.n - 1) + (1 - share) ** 2 / (second.n - 1))
-        half = float(special.stdtrit(freedom, 1 - ALPHA / 2)) * math.sqrt(one + two)
+        half = float(special.stdtrit(freedom, 1 - ALPHA / 2)) * error
         return Interval(gap, gap - half, gap + half, n, "Welch")
     if first.n == second.n == 1 and trials and 0 <= min(first.mean, second.mean) <= max(first.mean, second.mean) <= 1:
-        a, b = wilson(round(first.mean * trials), trials), wilson(round(second.mean * trials), trials)
-        assert a.low is not None
-        assert a.high is not None
-        assert b.low is not None
-        assert b.high is not None
-        low = gap - math.hypot(a.mean - a.low, b.high - b.mean)
-        return Interval(gap, low, gap + math.hypot(a.high - a.mean, b.mean - b.low), 1, "Newcombe")
+        return newcombe(first.mean, trials, second.mean, trials)
     return Interval(gap, None, None, n, "one run")
+
+
+def welch(first_deviation: float, first_n: int, second_deviation: float, second_n: int) -> tuple[float, float]:
+    """Return the standard error of a difference of means and Welch's degrees of freedom.
+
+    Both samples have at least two values; without any spread the error is 0 and the freedom 1.
+    """
+    one, two = first_deviation**2 / first_n, second_deviation**2 / second_n
+    if one + two == 0:
+        return 0.0, 1.0
+    share = one / (one + two)  # not squares of variances: those of tiny spreads vanish
+    return math.sqrt(one + two), 1 / (share**2 / (first_n - 1) + (1 - share) ** 2 / (second_n - 1))
+
+
+def newcombe(first: float, first_trials: int, second: float, second_trials: int) -> Interval:
+    """Return the difference of two shares with its 95 % interval: two Wilson intervals joined (Newcombe 1998, 10)."""
+    a = wilson(round(first * first_trials), first_trials)
+    b = wilson(round(second * second_trials), second_trials)
+    assert a.low is not None
+    assert a.high is not None
+    assert b.low is not None
+    assert b.high is not None
+    gap = first - second
+    low = gap - math.hypot(a.mean - a.low, b.high - b.mean)
+    return Interval(gap, low, gap + math.hypot(a.high - a.mean, b.mean - b.low), 1, "Newcombe")
 
 
 def _deviation(values: Sequence[float]) -> float:
@@ -216,10 +233,7 @@ def _against_many(ordered: Sequence[float], published: float, spread: float, pub
     if n == 1:
         error, freedom, test = spread * math.sqrt(1 + 1 / published_n), float(published_n - 1), "t, one new draw"
     else:
-        one, two = _deviation(ordered) ** 2 / n, spread**2 / published_n
-        error, test = math.sqrt(one + two), "Welch"
-        parts = one**2 / (n - 1) + two**2 / (published_n - 1)
-        freedom = (one + two) ** 2 / parts if parts else 1.0
+        (error, freedom), test = welch(_deviation(ordered), n, spread, published_n), "Welch"
     if error == 0:
         return Comparison(1.0 if mean == published else 0.0, "equal runs")
     return _t_test(mean - published, error, freedom, test)

@@ -6,9 +6,7 @@ Everything random in an epoch is drawn from (seed, epoch), so an epoch that is r
 the same weights bit for bit on the same CPU and build.
 """
 
-import csv
 import functools
-import io
 import math
 import time
 from collections.abc import Callable
@@ -20,13 +18,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from reproduce import checked
 from reproduce.checkpoint import fill, load_state, save_state, save_weights
 from reproduce.data.batches import Batches
 from reproduce.data.dataset import Dataset, hold_out
 from reproduce.errors import UserError
-from reproduce.evaluate import Score, arithmetic, evaluate
-from reproduce.files import write_whole
+from reproduce.evaluate import Score, arithmetic, evaluate, set_products
 from reproduce.models import build, prefers_channels_last
+from reproduce.ranks import ALONE, Ranks
 from reproduce.recipe import Optimiser, Recipe
 from reproduce.rng import seed_global
 from reproduce.run import Run
@@ -72,6 +71,7 @@ def train(
     max_minutes: float | None = None,
     on_epoch: Report | None = None,
     on_step: Steps | None = None,
+    ranks: Ranks = ALONE,
 ) -> tuple[nn.Module, Progress]:
     """Train ``run`` to its last epoch and return the network and its progress; state is saved after every epoch.
 
@@ -83,12 +83,13 @@ def train(
         max_minutes: stop at the end of the first epoch past so many minutes (``progress.epoch`` tells).
         on_epoch: called with the progress and the number of epochs after each one.
         on_step: called with the epoch, the step and the number of steps.
+        ranks: the processes that share the run; only the first one writes.
 
     Raises:
         UserError: a checkpoint of another run, a folder that cannot be written, sizes that do not fit.
     """
     recipe = run.recipe
-    trainer = Trainer(run, dataset, device)
+    trainer = Trainer(run, dataset, device, ranks)
     if resume:
         trainer.resume()
     begun = time.monotonic()
@@ -98,7 +99,7 @@ def train(
             trainer.run_epoch(on_step)
             if on_epoch:
                 on_epoch(progress, recipe.total_epochs)
-            if max_minutes is not None and time.monotonic() - begun > 60 * max_minutes:
+            if ranks.agree(max_minutes is not None and time.monotonic() - begun > 60 * max_minutes):
                 break
     except KeyboardInterrupt as stop:  # Ctrl-C or SIGTERM
         saved = f"epoch {trainer.saved} of {recipe.total_epochs}" if trainer.saved else "no epoch yet"
@@ -110,9 +111,10 @@ def train(
 class Trainer:
     """A network with its optimiser and batches, one epoch at a time."""
 
-    def __init__(self, run: Run, dataset: Dataset, device: torch.device) -> None:
-        self.run, self.device = run, device
+    def __init__(self, run: Run, dataset: Dataset, device: torch.device, ranks: Ranks = ALONE) -> None:
+        self.run, self.device, self.ranks = run, device, ranks
         recipe = run.recipe
+        set_products(run.precision, device)
         seed_global(run.seed, "weights")
         self.model = build(recipe.model)
         if recipe.initialisation == "kaiming":
@@ -121,6 +123,12 @@ class Trainer:
         innermost = prefers_channels_last(self.model)
         if innermost:
             self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if ranks.world > 1 and recipe.eval_mode != "eval":
+            raise UserError(
+                f"eval_mode={recipe.eval_mode} changes the network while it is measured, in one process of several",
+                "train this recipe in one process",
+            )
+        self.network = ranks.wrap(self.model, recipe.batch_statistics)
         self.optimiser = make_optimiser(self.model, recipe.optimiser)
         chosen, held_out = hold_out(dataset.train, recipe.data.holdout)
         if len(chosen) == 0:
@@ -135,7 +143,9 @@ class Trainer:
             seed=run.seed,
             device=device,
             drop_last=recipe.drop_last,
+            reshuffle=recipe.reshuffle,
             channels_last=innermost,
+            share=(ranks.rank, ranks.world),
         )
         if len(self.training) == 0:
             raise UserError(
@@ -167,9 +177,10 @@ class Trainer:
         recipe, progress = self.run.recipe, self.progress
         epoch = progress.epoch + 1
         lr = self._set_rate(epoch, 0.0)
-        seed_global(self.run.seed, "epoch", epoch)
+        # every process of a run its own dropout masks
+        seed_global(self.run.seed, "epoch" if self.ranks.main else f"epoch.{self.ranks.rank}", epoch)
         start = time.perf_counter()
-        loss = self._step_through(epoch, on_step)
+        loss = self.step_through(epoch, on_step)
         seconds = time.perf_counter() - start
         progress.epoch = epoch
         progress.seconds += seconds
@@ -177,11 +188,12 @@ class Trainer:
         line: dict[str, float | None] = {"epoch": epoch, "lr": lr, "train_loss": loss, "seconds": round(seconds, 3)}
         progress.diverged = not math.isfinite(loss)
         due = (epoch - 1) % recipe.evaluate_every == 0 or epoch == recipe.total_epochs
-        if due and not progress.diverged:
+        if due and not progress.diverged and self.ranks.main:
             line |= self._evaluate(epoch)
             record_positions(self.run.folder, self.model, epoch)
         progress.history.append(line)
-        self._save()
+        if self.ranks.main:
+            self._save()
 
     def _set_rate(self, epoch: int, done: float) -> float:
         recipe = self.run.recipe
@@ -190,7 +202,7 @@ class Trainer:
             group["lr"] = lr
         return lr
 
-    def _step_through(self, epoch: int, on_step: Steps | None) -> float:
+    def step_through(self, epoch: int, on_step: Steps | None = None) -> float:
         """Train on every batch of the epoch; return the mean loss. The host waits for the device once, at the end."""
         self.model.train()
         total = torch.zeros((), dtype=torch.float64, device=self.device)
@@ -199,15 +211,15 @@ class Trainer:
             if by_step:
                 self._set_rate(epoch, (step - 1) / len(self.training))
             with arithmetic(self.run.precision, self.device):
-                logits_BC = self.model(x_B3HW)
+                logits_BC = self.network(x_B3HW)
             loss = smoothed_cross_entropy(logits_BC.float(), y_B, self.run.recipe)
             self.optimiser.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
+            self.ranks.weigh(loss, len(y_B), self.training.size_of(step)).backward()  # type: ignore[no-untyped-call]
             self.optimiser.step()
             total += loss.detach() * len(y_B)
             if on_step:
                 on_step(epoch, step, len(self.training))
-        return total.item() / self.training.images
+        return self.ranks.total(total).item() / self.training.images
 
     def _evaluate(self, epoch: int) -> dict[str, float | None]:
         line: dict[str, float | None] = {}
@@ -266,7 +278,10 @@ def initialise_kaiming(model: nn.Module) -> None:
 
 
 def make_optimiser(model: nn.Module, choice: Optimiser) -> torch.optim.Optimizer:
-    """Return SGD or Adam; Gaussian centres and spreads are kept from weight decay unless ``decay_positions`` (B15)."""
+    """Return SGD or Adam, on CUDA as one fused kernel.
+
+    Gaussian centres and spreads are kept from weight decay unless ``decay_positions`` (B15).
+    """
     exempt: list[nn.Parameter] = []
     decayed: list[nn.Parameter] = []
     for name, weight in model.named_parameters():
@@ -275,14 +290,17 @@ def make_optimiser(model: nn.Module, choice: Optimiser) -> torch.optim.Optimizer
     groups = [{"params": decayed}]
     if exempt:
         groups.append({"params": exempt, "weight_decay": 0.0})  # type: ignore[dict-item]
+    # on a CPU torch's plain step stays: recorded runs are of it
+    fused = next(model.parameters()).is_cuda
     if choice.kind == "adam":
-        return torch.optim.Adam(groups, lr=choice.lr, weight_decay=choice.weight_decay)
+        return torch.optim.Adam(groups, lr=choice.lr, weight_decay=choice.weight_decay, fused=fused)
     return torch.optim.SGD(
         groups,
         lr=choice.lr,
         momentum=choice.momentum,
         nesterov=choice.nesterov and choice.momentum > 0,
         weight_decay=choice.weight_decay,
+        fused=fused,
     )
 
 
@@ -301,8 +319,5 @@ def smoothed_cross_entropy(logits_BC: Tensor, y_B: Tensor, recipe: Recipe) -> Te
 
 def write_history(path: Path, history: list[dict[str, float | None]]) -> None:
     """Write the curve of a run: one line an epoch, empty cells where nothing was evaluated."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, HISTORY, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(history)
-    write_whole(path, text.getvalue().encode())
+    cells = ([line.get(name) for name in HISTORY] for line in history)
+    checked.write_file(path, HISTORY, (["" if cell is None else repr(cell) for cell in row] for row in cells))

@@ -27,6 +27,7 @@ from figures.query import read_query
 from figures.request import Request, place
 from figures.style import SQUARE
 from figures.subject import Subject
+from figures.template import fill
 from reproduce.errors import UserError
 from reproduce.files import write_whole
 
@@ -186,7 +187,8 @@ def fill_template(
         f"Weights are stored in {levels} levels: none is off by more than 1/{2 * levels} of the largest of its map. "
         "Square-root colour scale. This file needs no network."
     )
-    return _substitute(
+    return fill(
+        FOLDER / "template.html",
         title=html.escape(title),
         footer=html.escape(footer),
         # inside a script element only "</" could end it early
@@ -226,19 +228,6 @@ def _list_facts(
             "meaning": f"Eq. 4, {reading.name}: {reading.plain}, the {reading.meaning}.",
         },
     }
-
-
-def _substitute(**parts: str) -> bytes:
-    """Fill the template, each place once, so that nothing in a part is taken for a place."""
-    text = (FOLDER / "template.html").read_text(encoding="utf-8")
-    pieces: list[str] = []
-    while "%" in text:
-        before, name, after = text.split("%", 2)
-        if name not in parts:
-            raise ValueError(f"the template has an unknown place '{name[:40]}'")
-        pieces += [before, parts[name]]
-        text = after
-    return "".join([*pieces, text]).encode()
 
 
 def _describe(subject: Subject, layers: list[Layer]) -> dict[str, Any]:

@@ -18,9 +18,10 @@ from typing import Any
 from reproduce.errors import UserError, did_you_mean
 from reproduce.files import write_whole
 
-SUITES = ("models", "kernels", "san", "latency", "input", "structure")
+SUITES = ("models", "kernels", "san", "latency", "input", "structure", "train", "complexity", "engine")
 PLANNED = ("kernels", "san", "latency")
 ROOFED = ("kernels", "san")
+DRAWN = (*ROOFED, "complexity")
 REPETITIONS = 5
 # What a text table shows of a case; JSON and CSV have all of it.
 SHOWN = (
@@ -111,21 +112,31 @@ def shorten(cases: Sequence[dict[str, Any]], suite: str) -> list[dict[str, Any]]
     return [{name: case[name] for name in SHOWN if name in case} for case in cases]
 
 
-def draw_roofline(result: dict[str, Any], path: Path) -> None:
-    """Draw a measured result's roofline as PNG or SVG; raises UserError where there is none or it cannot be written."""
+def draw_result(result: dict[str, Any], path: Path) -> None:
+    """Draw a measured result as PNG or SVG: its roofline, or its curves over the number of tokens.
+
+    Raises:
+        UserError: a suite without a picture, or a file that cannot be written.
+    """
     check_plot(result["suite"], path)
-    from reproduce.bench.plot import draw
     from reproduce.bench.report import read_device
+
+    title = f"{result['suite']} on {read_device(result['device'])['device']}"
+    if result["suite"] not in ROOFED:
+        from reproduce.bench import complexity_plot
+
+        complexity_plot.draw(result["cases"], title, path)
+        return
+    from reproduce.bench.plot import draw
     from reproduce.bench.roofline import Roof
 
-    roof = Roof(result["roof"]["byte_per_s"], result["roof"]["flop_per_s"])
-    draw(result["cases"], roof, f"{result['suite']} on {read_device(result['device'])['device']}", path)
+    draw(result["cases"], Roof(result["roof"]["byte_per_s"], result["roof"]["flop_per_s"]), title, path)
 
 
 def check_plot(suite: str, path: Path) -> None:
     """Refuse, before anything is measured, a plot that could not be drawn."""
-    if suite not in ROOFED:
-        raise UserError(f"suite '{suite}' has no roofline to draw", f"--plot works with: {', '.join(ROOFED)}")
+    if suite not in DRAWN:
+        raise UserError(f"suite '{suite}' has no picture to draw", f"--plot works with: {', '.join(DRAWN)}")
     from reproduce.bench.plot import check_format
 
     check_format(path)

@@ -25,42 +25,29 @@ from reproduce.models import build
 from reproduce.recipes import ENTRIES, resolve
 from reproduce.train import make_optimiser
 
-DEPTHS = {"san10": (2, 1, 2, 4, 1), "san15": (3, 2, 3, 5, 2), "san19": (3, 3, 4, 6, 3)}
-_RELATIONS = {"pair": ("pairwise", "subtraction"), "patch": ("patchwise", "concatenation")}
+_PIXELS = 64 * 224**2  # of a batch at most: the unfold form holds k * k values a pixel and channel
 _FLUSH = 1 << 28  # bytes: more than the L2 cache of any GPU
 # Without a choice the CPU measures the networks that take minutes together; the others by name.
 _CPU_ROWS = ("san10-", "scenes", "ece176", "san-pair", "san-patch")
 
 
 def list_networks() -> dict[str, tuple[San, int]]:
-    """Return specification and training batch by row: the recipes' where they have the row, else as published."""
+    """Return specification and training batch of every SAN row: the recipe's batch, or what many pixels leave of it."""
     found: dict[str, tuple[San, int]] = {}
-    for kind, (attention, relation) in _RELATIONS.items():
-        common: dict[str, Any] = {"attention": attention, "relation": relation}
-        for name, layers in DEPTHS.items():
-            sizes: dict[str, Any] = {"widths": (64, 256, 512, 1024, 2048), "kernels": (3, 7, 7, 7, 7)}
-            sizes |= {"layers": layers, **common}
-            found[f"{name}-{kind}"] = San(image_size=224, classes=1000, **sizes), 64
-            if name == "san15":
-                found[f"san15-{kind}-scenes"] = San(image_size=150, classes=6, **sizes), 64
-        # The ECE 176 report's attention layers; its network has no 1x1 transitions between them.
-        ece: dict[str, Any] = {"stem": 128, "widths": (128,) * 4, "layers": (2, 1, 2, 2), "kernels": (3, 7, 7, 7)}
-        found[f"ece176-proposed-{kind}"] = San(pool=False, **ece, **common), 512
     for row in ENTRIES:
         recipe = resolve(row)
         if isinstance(recipe.model, San):
-            found[row] = recipe.model, recipe.batch_size
+            found[row] = recipe.model, min(recipe.batch_size, _PIXELS // recipe.model.image_size**2)
     return found
 
 
 def list_layers(spec: San, batch: int) -> list[tuple[Layer, int]]:
     """Return each stage's (or pass's) attention layer and how many blocks have it."""
-    side, found = spec.image_size, []
-    for s, C in enumerate(spec.widths):
-        side = side // 2 if spec.pool else side
+    found = []
+    for s, (C, side) in enumerate(zip(spec.widths, spec.sides(), strict=True)):
         own = 0 if spec.hierarchical else s
-        r, mid = C // spec.relation_ratio, C // spec.value_ratio
-        found.append((Layer(batch, side, spec.kernels[own], C, r, mid, mid // spec.share), spec.layers[own]))
+        r, mid, shared = spec.channels(C)
+        found.append((Layer(batch, side, spec.kernels[own], C, r, mid, shared), spec.layers[own]))
     return found
 
 
@@ -79,10 +66,11 @@ def _count_ends(spec: San, batch: int, phase: str) -> Cost:
     """Return the cost of stem, pools, transitions, stage norms and logits."""
     pixels, channels = batch * spec.image_size**2, spec.stem
     floats, products = pixels * (3 + 5 * channels), pixels * 3 * channels  # read, write, BatchNorm and ReLU twice
-    for C in spec.widths:
-        after = pixels // 4 if spec.pool else pixels
-        floats += channels * (pixels + after) if spec.pool else 0
-        floats, products = floats + after * (channels + 5 * C), products + after * channels * C
+    for C, side in zip(spec.widths, spec.sides(), strict=True):
+        after = batch * side**2
+        floats += channels * (pixels + after) if after < pixels else 0
+        if spec.transitions:
+            floats, products = floats + after * (channels + 5 * C), products + after * channels * C
         pixels, channels = after, C
     floats, products = floats + pixels * channels, products + batch * channels * spec.classes
     times = 3 if phase == "train" else 1

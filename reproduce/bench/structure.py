@@ -8,7 +8,9 @@ Nothing is timed. The tables read the committed file; a test compares it with th
 from collections.abc import Sequence
 from typing import Any
 
+from reproduce.architectures import San
 from reproduce.models import build, count_macs, count_parameters, use_path
+from reproduce.models.san_cost import count_flops
 from reproduce.recipes import ENTRIES, find_entry, resolve
 
 
@@ -24,5 +26,9 @@ def measure(kind: str, rows: Sequence[str] | None, repetitions: int) -> tuple[li
             case = {"row": row, "variant": variant, "params": count_parameters(model)}
             case["macs_fast"] = count_macs(model, size)
             case["macs_naive"] = count_macs(use_path(model, "naive"), size)
+            case["flops"] = count_flops(architecture, size) if isinstance(architecture, San) else None
             cases.append(case)
-    return cases, ["MACs: multiply-accumulates of one image's inference, as executed"]
+    return cases, [
+        "MACs: multiply-accumulates of one image's inference, as executed",
+        "FLOPs: as the SAN paper counts them, with element-wise work (reproduce/models/san_cost.py)",
+    ]

@@ -3,7 +3,7 @@
 Each change is a plain function of the images and of one parameter an image; :func:`draw` draws the parameters of a
 whole epoch on the CPU, so that an image gets the same ones on every device, in every batch size and after a resume.
 Ranges and distributions are torchvision's (RandomCrop, RandomHorizontalFlip, RandomRotation, ColorJitter inside
-RandomApply, RandomAffine), pixels those of its tensor functions; where they differ:
+RandomApply, RandomAffine, RandomResizedCrop), pixels those of its tensor functions; where they differ:
 
 * jitter computes in float and does not round to 8 bits between its steps;
 * each image has its own jitter and its own order of the jitter's steps (as torchvision has on single images).
@@ -37,6 +37,12 @@ def check(augmentation: Augmentation) -> None:
         low, high = augmentation.affine_scale
     rules = (
         ("crop_padding", augmentation.crop_padding >= 0, "0 or more pixels"),
+        (
+            "resized_crop",
+            _is_range(augmentation.resized_crop or (1.0, 1.0), 1.0),
+            "two shares up to 1, the smaller first",
+        ),
+        ("resized_ratio", _is_range(augmentation.resized_ratio, 100.0), "two ratios above 0, the smaller first"),
         ("rotation", 0 <= augmentation.rotation <= 180, "0 to 180 degrees"),
         ("jitter", len(augmentation.jitter) == 4, "four numbers: brightness,contrast,saturation,hue"),
         ("jitter", all(value >= 0 for value in augmentation.jitter), "numbers from 0"),
@@ -51,6 +57,10 @@ def check(augmentation: Augmentation) -> None:
             value = getattr(augmentation, name)
             shown = ",".join(map(str, value)) if isinstance(value, tuple) else value
             raise UserError(f"augmentation.{name} cannot be {shown}", hint=f"give {range_words}")
+
+
+def _is_range(pair: tuple[float, ...], highest: float) -> bool:
+    return len(pair) == 2 and 0 < pair[0] <= pair[1] <= highest
 
 
 def is_affine(augmentation: Augmentation) -> bool:
@@ -70,6 +80,8 @@ def draw(augmentation: Augmentation, count: int, size: int, generator_for: Gener
     if augmentation.crop_padding:
         crop_draws, places = generator_for("crop"), 2 * augmentation.crop_padding + 1
         draws["crop"] = tuple(torch.randint(places, (count,), generator=crop_draws) for _ in range(2))
+    if augmentation.resized_crop:
+        draws["resized"] = _draw_resized(augmentation, count, size, generator_for("resized"))
     if augmentation.flip:
         draws["flip"] = (uniform(generator_for("flip"), 0, 1) < 0.5,)
     if augmentation.rotation:
@@ -92,6 +104,26 @@ def _draw_uniform(count: int, generator: torch.Generator, low: float, high: floa
     return torch.empty(count, *shape).uniform_(low, high, generator=generator)
 
 
+_ATTEMPTS = 10  # at a rectangle that fits into the image; then the whole image, as torchvision has it
+
+
+def _draw_resized(
+    augmentation: Augmentation, count: int, size: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return top, left, height and width of what is cut out of each image, in pixels."""
+    uniform = functools.partial(_draw_uniform, count, generator)
+    (smallest, largest), (narrow, broad) = augmentation.resized_crop, augmentation.resized_ratio
+    area_NA = uniform(smallest, largest, _ATTEMPTS) * size**2
+    ratio_NA = uniform(math.log(narrow), math.log(broad), _ATTEMPTS).exp()
+    width_NA, height_NA = (area_NA * ratio_NA).sqrt().round(), (area_NA / ratio_NA).sqrt().round()
+    fits_NA = (width_NA > 0) & (width_NA <= size) & (height_NA > 0) & (height_NA <= size)
+    first_N1 = fits_NA.int().argmax(1, keepdim=True)
+    found_N = fits_NA.any(1)
+    height_N, width_N = (torch.where(found_N, side.gather(1, first_N1)[:, 0], size) for side in (height_NA, width_NA))
+    top_N, left_N = ((uniform(0, 1) * (size - side + 1)).floor() for side in (height_N, width_N))
+    return top_N, left_N, height_N, width_N
+
+
 def _draw_jitter(augmentation: Augmentation, count: int, generator: torch.Generator) -> tuple[Tensor, ...]:
     """Return (jittered_N, factors_N4, steps_NS); a step that is off is left out of the order."""
     uniform = functools.partial(_draw_uniform, count, generator)
@@ -106,6 +138,11 @@ def _draw_jitter(augmentation: Augmentation, count: int, generator: torch.Genera
 def select(draws: Draws, start: int, stop: int) -> Draws:
     """Return the parameters of images ``start`` up to ``stop``."""
     return {change: tuple(value[start:stop] for value in values) for change, values in draws.items()}
+
+
+def pick(draws: Draws, rows: Tensor) -> Draws:
+    """Return the parameters of the images at ``rows``."""
+    return {change: tuple(value[rows] for value in values) for change, values in draws.items()}
 
 
 def send(draws: Draws, device: torch.device) -> Draws:
@@ -123,6 +160,8 @@ def apply(images_B3HW: Tensor, draws: Draws) -> Tensor:
 
     Takes uint8; returns uint8, or float32 in 0..1 where there was a jitter.
     """
+    if "resized" in draws:
+        images_B3HW = resized_crop(images_B3HW, *draws["resized"])
     if "flip" in draws:
         images_B3HW = flip(images_B3HW, *draws["flip"])
     if "rotation" in draws:
@@ -144,6 +183,25 @@ def view_crops(images_N3HW: Tensor, padding: int) -> Tensor:
 def crop(crops_N3PPHW: Tensor, rows_B: Tensor, top_B: Tensor, left_B: Tensor) -> Tensor:
     """Return images_B3HW: of each image of ``rows_B`` the crop that begins at (top, left)."""
     return crops_N3PPHW[rows_B, :, top_B, left_B]
+
+
+def resized_crop(images_B3HW: Tensor, top_B: Tensor, left_B: Tensor, height_B: Tensor, width_B: Tensor) -> Tensor:
+    """Cut a rectangle (pixels) out of each uint8 image and enlarge it to the image's size, bilinear, to whole bytes.
+
+    Enlarging needs no filter against aliasing, so this is Pillow's resize to within a byte.
+    """
+    size = images_B3HW.shape[-1]
+    whole_W = torch.arange(size, device=images_B3HW.device) + 0.5
+
+    def weigh(start_B: Tensor, side_B: Tensor) -> Tensor:
+        """Return (B, size, size): what each source pixel gives to each pixel of the result, along one axis."""
+        last_B1 = (side_B - 1).unsqueeze(1)
+        place_BW = (whole_W * (side_B / size).unsqueeze(1) - 0.5).clamp_min_(0).minimum(last_B1) + start_B.unsqueeze(1)
+        return (1 - (place_BW.unsqueeze(2) - (whole_W - 0.5)).abs()).clamp_min_(0)
+
+    rows_BHH, columns_BWW = weigh(top_B, height_B), weigh(left_B, width_B)
+    resized_B3HW = rows_BHH.unsqueeze(1) @ images_B3HW.float() @ columns_BWW.mT.unsqueeze(1)
+    return resized_B3HW.add_(0.5).to(torch.uint8)
 
 
 def flip(images_B3HW: Tensor, flip_B: Tensor) -> Tensor:

@@ -49,6 +49,14 @@ def _check(split: Split, batch_size: int, mean: Sequence[float], std: Sequence[f
         )
 
 
+def _check_share(last: int, shares: int) -> None:
+    if last < shares:
+        raise UserError(
+            f"the last batch has {last} images, too few for {shares} processes",
+            hint="set drop_last=true, or another batch_size",
+        )
+
+
 class Batches:
     """One split on one device, ready to be gone through any number of times."""
 
@@ -65,6 +73,8 @@ class Batches:
         dtype: torch.dtype = torch.float32,
         channels_last: bool = False,
         drop_last: bool = False,
+        reshuffle: bool = True,
+        share: tuple[int, int] = (0, 1),
     ) -> None:
         """Move the images to ``device``; with a ``seed`` they are shuffled and augmented, without one neither.
 
@@ -79,9 +89,13 @@ class Batches:
             dtype: of the batches; the arithmetic is float32 whatever it is.
             channels_last: memory format of the batches.
             drop_last: leave out the last batch where it is not full.
+            reshuffle: draw an order for every epoch; else all go in that of epoch 1. Augmentation is drawn anew.
+            share: (i, of): yield of each batch only every ``of``-th image from the ``i``-th on, as they would have
+                been; the batches' number stays. Only with a seed.
 
         Raises:
-            UserError: a setting outside its range, or a mean or std that does not fit the channels.
+            UserError: a setting outside its range, a last batch that leaves a share empty, or a mean or std that does
+                not fit the channels.
         """
         if augmentation is not None and seed is None:
             raise ValueError("augmentation needs a seed")
@@ -89,8 +103,10 @@ class Batches:
         self.augmentation = augmentation or Augmentation()
         augment.check(self.augmentation)
         self.device, self.seed, self.batch_size = torch.device(device), seed, batch_size
-        self.dtype, self.channels_last, self.drop_last = dtype, channels_last, drop_last
-        self.count, self.size = len(split), split.images.shape[-1]
+        self.dtype, self.channels_last = dtype, channels_last
+        self.drop_last, self.reshuffle = drop_last, reshuffle
+        self.count, self.size, self.share = len(split), split.images.shape[-1], share
+        _check_share(self.size_of(len(self)) if len(self) else batch_size, share[1])
         self._labels_N = split.labels.to(self.device)
         # images_N3HW, or where they are cropped the view of all their crops
         self._stored = split.images.to(self.device)
@@ -123,12 +139,32 @@ class Batches:
             stop = min(start + step, self.images)
             with _one_thread():
                 if order_N is None:
-                    x, y = self._stored[start:stop], self._labels_N[start:stop]
+                    x, y, sizes = self._stored[start:stop], self._labels_N[start:stop], [self.batch_size]
                 else:
-                    rows = order_N[start:stop]
-                    x, y = self._change(rows, augment.select(draws, start, stop)), self._labels_N[rows]
+                    rows, chosen = order_N[start:stop], augment.select(draws, start, stop)
+                    mine, sizes = self._find_share(start, stop)
+                    if mine is not None:
+                        rows, chosen = rows[mine], augment.pick(chosen, mine)
+                    x, y = self._change(rows, chosen), self._labels_N[rows]
                 x = self._normalise(x)
-            yield from zip(x.split(self.batch_size), y.split(self.batch_size), strict=True)
+            parts = sizes[0] if len(sizes) == 1 else sizes
+            yield from zip(x.split(parts), y.split(parts), strict=True)
+
+    def size_of(self, number: int) -> int:
+        """Return how many images batch ``number`` (from 1) has, all shares together."""
+        return min(self.batch_size, self.images - (number - 1) * self.batch_size)
+
+    def _find_share(self, start: int, stop: int) -> tuple[Tensor | None, list[int]]:
+        """Return where the images of this share lie between ``start`` and ``stop``, and how many each batch has."""
+        first, step = self.share
+        if step == 1:
+            return None, [self.batch_size]
+        ranges = [
+            range(begin + first, min(begin + self.batch_size, stop - start), step)
+            for begin in range(0, stop - start, self.batch_size)
+        ]
+        places = torch.tensor([place for each in ranges for place in each])
+        return augment.send_tensor(places, self.device), [len(each) for each in ranges]
 
     def _batches_at_once(self) -> int:
         """Return how many batches are changed together: a GPU has the time of one launch a change, not one a batch."""
@@ -141,7 +177,8 @@ class Batches:
         if self.seed is None:
             return None, {}
         seed = self.seed
-        order_N = torch.randperm(self.count, generator=generator(seed, "data.order", epoch))
+        order_draws = generator(seed, "data.order", epoch if self.reshuffle else 1)
+        order_N = torch.randperm(self.count, generator=order_draws)
         draws = augment.draw(
             self.augmentation, self.count, self.size, lambda change: generator(seed, f"data.{change}", epoch)
         )

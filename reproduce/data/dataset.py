@@ -5,7 +5,8 @@ train, validation = hold_out(dataset.train, recipe.data.holdout)
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from reproduce.data import layout, parquet, shapes
-from reproduce.data.decode import decode_all
+from reproduce.data.decode import decode_all, is_coloured
+from reproduce.data.equalise import equalise
 from reproduce.data.identity import Source
 from reproduce.errors import UserError
 from reproduce.recipe import DataChoice
+
+_PART_BYTES = 2**28  # of a split that is streamed
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,13 +50,39 @@ def load(source: Source, choice: DataChoice) -> Dataset:
     """Read ``source``; the same source and limits are read once a process.
 
     A limit is a number of images in all: the first limit / classes of every class, in file order (the first classes get
-    one more where it does not divide). Only those are decoded. A ``train_limit`` of 0 leaves the training split empty.
+    one more where it does not divide). Only those are decoded. With ``choice.drop_grey`` images that are stored without
+    colour count as not there. A ``train_limit`` of 0 leaves the training split empty.
 
     Raises:
         UserError: damaged or foreign files, labels out of range, images of several sizes, fewer images than the limit
             asks for, or more than fit into memory.
     """
-    return _load(source, choice.train_limit, choice.test_limit)
+    train, test = (_settle(source, split, choice) for split in ("train", "test"))
+    return Dataset(source, _load(*train), _load(*test))
+
+
+def stream(source: Source, choice: DataChoice, split: str, multiple: int) -> Iterator[Split]:
+    """Yield a split in parts of some hundred megabytes, each a multiple of ``multiple`` images, the last but for that.
+
+    The next part is decoded while the caller is busy with this one. What fits into one part is that of :func:`load`.
+
+    Raises:
+        UserError: as :func:`load`, but for memory.
+    """
+    wanted = _settle(source, split, choice)
+    found = _find(*wanted)
+    step = max(1, _PART_BYTES // (3 * source.image_size**2 * multiple)) * multiple
+    if len(found) <= step:
+        yield _load(*wanted)
+        return
+    starts = range(0, len(found), step)
+    with ThreadPoolExecutor(1) as ahead:
+        pending = ahead.submit(found.decode, starts[0], starts[0] + step)
+        for start in starts:
+            ready = pending.result()
+            if start + step < len(found):
+                pending = ahead.submit(found.decode, start + step, min(start + 2 * step, len(found)))
+            yield ready
 
 
 def hold_out(split: Split, fraction: float, seed: int = 0) -> tuple[Split, Split | None]:
@@ -85,10 +115,45 @@ def hold_out(split: Split, fraction: float, seed: int = 0) -> tuple[Split, Split
     )
 
 
-@functools.lru_cache(maxsize=4)
-def _load(source: Source, train_limit: int | None, test_limit: int | None) -> Dataset:
-    read = _READERS[source.kind]
-    return Dataset(source, read(source, "train", train_limit), read(source, "test", test_limit))
+@dataclass(frozen=True, eq=False)
+class Found:
+    """A split that has been found and not yet decoded."""
+
+    labels: NDArray[np.int64]
+    read: Callable[[slice], Tensor]  # uint8 (n, 3, H, W) of some of its images
+    equalised: bool
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def decode(self, start: int, stop: int) -> Split:
+        """Return images ``start`` up to ``stop``."""
+        images_N3HW = self.read(slice(start, stop))
+        return Split(
+            equalise(images_N3HW) if self.equalised else images_N3HW, torch.from_numpy(self.labels[start:stop])
+        )
+
+
+Wanted = tuple[
+    Source, str, int | None, bool, bool
+]  # split, limit, whether grey images go, and histograms are made even
+
+
+def _settle(source: Source, split: str, choice: DataChoice) -> Wanted:
+    limit = choice.train_limit if split == "train" else choice.test_limit
+    return source, split, limit, choice.drop_grey and source.kind in ("folders", "parquet"), choice.equalise
+
+
+def _find(source: Source, split: str, limit: int | None, drop_grey: bool, equalised: bool) -> Found:
+    labels_N, read = _READERS[source.kind](source, split, limit, drop_grey)
+    return Found(labels_N, read, equalised)
+
+
+@functools.lru_cache(maxsize=8)
+def _load(source: Source, split: str, limit: int | None, drop_grey: bool, equalised: bool) -> Split:
+    found = _find(source, split, limit, drop_grey, equalised)
+    _check_memory(source, split, len(found))
+    return found.decode(0, len(found))
 
 
 def choose(labels_N: NDArray[np.int64], source: Source, split: str, limit: int | None) -> NDArray[np.int64]:
@@ -141,10 +206,13 @@ def _available_memory() -> int | None:
         return None  # no Linux: the operating system decides
 
 
-def _read_shapes(source: Source, split: str, limit: int | None) -> Split:
+Reading = tuple[NDArray[np.int64], Callable[[slice], Tensor]]  # labels, and the images of some of them
+
+
+def _read_shapes(source: Source, split: str, limit: int | None, coloured: bool) -> Reading:
     images_N3HW, labels_N = shapes.draw(split)
     rows = choose(labels_N, source, split, limit)
-    return Split(torch.from_numpy(images_N3HW[rows]), torch.from_numpy(labels_N[rows]))
+    return labels_N[rows], lambda part: torch.from_numpy(images_N3HW[rows[part]])
 
 
 def _open_cifar(source: Source, split: str) -> Any:
@@ -160,15 +228,18 @@ def _open_cifar(source: Source, split: str) -> Any:
         ) from None
 
 
-def _read_cifar(source: Source, split: str, limit: int | None) -> Split:
+def _read_cifar(source: Source, split: str, limit: int | None, coloured: bool) -> Reading:
     official = _open_cifar(source, split)
     labels_N = np.asarray(official.targets, np.int64)
     rows = choose(labels_N, source, split, limit)
-    images_N3HW = torch.from_numpy(official.data[rows]).permute(0, 3, 1, 2).contiguous()
-    return Split(images_N3HW, torch.from_numpy(labels_N[rows]))
+
+    def read(part: slice) -> Tensor:
+        return torch.from_numpy(official.data[rows[part]]).permute(0, 3, 1, 2).contiguous()
+
+    return labels_N[rows], read
 
 
-def _read_folders(source: Source, split: str, limit: int | None) -> Split:
+def _read_folders(source: Source, split: str, limit: int | None, coloured: bool) -> Reading:
     assert source.root is not None
     listing = layout.list_images(source.root, allow_missing_train=True)
     files = listing.train if split == "train" else listing.test
@@ -177,15 +248,20 @@ def _read_folders(source: Source, split: str, limit: int | None) -> Split:
             f"{source.root} has no training split",
             hint="add train/, or only evaluate on it: --set data.train_limit=0",
         )
+    if coloured:
+        files = tuple(file for file in files if is_coloured(file.path, str(file.path)))
     labels_N = np.asarray([file.label for file in files], np.int64)
     rows = choose(labels_N, source, split, limit)
-    _check_memory(source, split, len(rows))
     paths = [files[row].path for row in rows]
-    images_N3HW = decode_all(paths, source.image_size, source.fit, lambda index: str(paths[index]))
-    return Split(images_N3HW, torch.from_numpy(labels_N[rows]))
+
+    def read(part: slice) -> Tensor:
+        some = paths[part]
+        return decode_all(some, source.image_size, source.fit, lambda index: str(some[index]))
+
+    return labels_N[rows], read
 
 
-def _read_parquet(source: Source, split: str, limit: int | None) -> Split:
+def _read_parquet(source: Source, split: str, limit: int | None, coloured: bool) -> Reading:
     assert source.root is not None
     shards = parquet.find_shards(source.root)
     if shards is None:
@@ -193,17 +269,24 @@ def _read_parquet(source: Source, split: str, limit: int | None) -> Split:
     paths = shards.train if split == "train" else shards.test
     labels_N = parquet.read_labels(paths)
     of_split = parquet.choose_pooled(labels_N, split) if shards.pooled else np.arange(len(labels_N))
+    if coloured:
+        stored = zip(of_split, parquet.read_images(paths, of_split), strict=True)
+        kept = [row for row, encoded in stored if is_coloured(encoded, parquet.describe_row(paths, int(row)))]
+        of_split = np.asarray(kept, np.int64)
     rows = of_split[choose(labels_N[of_split], source, split, limit)]
-    _check_memory(source, split, len(rows))
 
-    def describe(index: int) -> str:
-        return parquet.describe_row(paths, int(rows[index]))
+    def read(part: slice) -> Tensor:
+        some = rows[part]
 
-    images_N3HW = decode_all(parquet.read_images(paths, rows), source.image_size, source.fit, describe)
-    return Split(images_N3HW, torch.from_numpy(labels_N[rows]))
+        def describe(index: int) -> str:
+            return parquet.describe_row(paths, int(some[index]))
+
+        return decode_all(parquet.read_images(paths, some), source.image_size, source.fit, describe)
+
+    return labels_N[rows], read
 
 
-_READERS: dict[str, Callable[[Source, str, int | None], Split]] = {
+_READERS: dict[str, Callable[[Source, str, int | None, bool], Reading]] = {
     "shapes": _read_shapes,
     "cifar10": _read_cifar,
     "cifar100": _read_cifar,

@@ -70,6 +70,19 @@ def decode_all(
     return torch.from_numpy(images_NHW3).permute(0, 3, 1, 2).contiguous()
 
 
+def is_coloured(encoded: bytes | Path, where: str) -> bool:
+    """Return whether an image is stored with colour, from its header alone.
+
+    Raises:
+        UserError: ``where``, the image, cannot be read.
+    """
+    try:
+        with Image.open(encoded if isinstance(encoded, Path) else io.BytesIO(encoded)) as image:
+            return image.mode not in ("1", "L", "LA", "I", "I;16", "F")
+    except _DAMAGE:
+        raise UserError(f"{where} is no readable image", "it is damaged; fetch it again") from None
+
+
 def _open(data: bytes) -> Image.Image:
     image = Image.open(io.BytesIO(data))
     image.load()

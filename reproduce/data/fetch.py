@@ -3,17 +3,14 @@
 fetch("cifar100")     # into ATTNREPRO_DATA/cifar100, checked against its published sum; a second process waits
 """
 
-import contextlib
-import sys
+import shutil
+from pathlib import Path
+from typing import Any
 
-from reproduce.data.identity import KNOWN_NAMES, Source, data_root, identify
+from reproduce.data.download import download
+from reproduce.data.identity import KNOWN_NAMES, PLACES, Source, data_root, identify
+from reproduce.data.unpack import list_folders, unpack
 from reproduce.errors import UserError, did_you_mean
-
-_PLACES = {
-    "tiny-imagenet": "download tiny-imagenet-200.zip from cs231n.stanford.edu and unpack it into {root}",
-    "intel-scenes": "download puneet6060/intel-image-classification from Kaggle and unpack it into {root}",
-    "imagenet": "register at image-net.org; put train/<wnid>/ and val/<wnid>/ into {root}",
-}
 
 
 def fetch(name: str) -> Source:
@@ -25,13 +22,29 @@ def fetch(name: str) -> Source:
     if name not in KNOWN_NAMES:
         raise UserError(f"no data set is called '{name}'", hint=did_you_mean(name, KNOWN_NAMES))
     root = data_root() / name
-    if name in _PLACES:
+    if name in PLACES:
         if root.is_dir():
             return identify(name)
-        raise UserError(f"{name} cannot be downloaded from here", hint=_PLACES[name].format(root=root))
+        raise UserError(f"{name} cannot be downloaded from here", hint=PLACES[name].format(root=root))
     if name != "shapes":
         _download(name)
     return identify(name)
+
+
+def unpack_named(archive: Path) -> Source:
+    """Unpack an archive that was downloaded by hand to where its data set is looked for.
+
+    Raises:
+        UserError: no such file, no archive of images in class folders, or one that would write elsewhere.
+    """
+    if not archive.is_file():
+        raise UserError(f"there is no archive at {archive}", "give the .zip or .tar file that was downloaded")
+    folders = list_folders(archive)
+    marks = {"tiny-imagenet-200": "tiny-imagenet", "seg_train": "intel-scenes"}
+    stem = archive.name.partition(".")[0]
+    name = next((name for mark, name in marks.items() if mark in folders), f"unpacked-{stem}")
+    unpack(archive, data_root() / name)
+    return identify(name if name in KNOWN_NAMES else str(data_root() / name))
 
 
 def _download(name: str) -> None:
@@ -42,11 +55,28 @@ def _download(name: str) -> None:
     kind = torchvision.datasets.CIFAR10 if name == "cifar10" else torchvision.datasets.CIFAR100
     try:
         root.mkdir(parents=True, exist_ok=True)
-        # torchvision prints; standard output is for results
-        with filelock.FileLock(root / ".lock"), contextlib.redirect_stdout(sys.stderr):
-            kind(root, download=True)
-    except (OSError, RuntimeError) as error:
+        with filelock.FileLock(root / ".lock"):
+            if _holds(kind, root):
+                return
+            archive = root / kind.filename
+            download(kind.url, archive, "md5", kind.tgz_md5)
+            fresh = root / "unpacked"
+            shutil.rmtree(fresh, ignore_errors=True)  # of a process that was killed
+            unpack(archive, fresh)
+            shutil.rmtree(root / kind.base_folder, ignore_errors=True)  # not whole: see above
+            (fresh / kind.base_folder).replace(root / kind.base_folder)
+            shutil.rmtree(fresh, ignore_errors=True)
+            archive.unlink()
+    except OSError as error:
         raise UserError(
-            f"{name} could not be downloaded ({str(error).splitlines()[0] if str(error) else type(error).__name__})",
-            hint=f"check the network and the disk, or copy the unpacked files to {root}",
+            f"{name} could not be downloaded ({error.strerror or error})",
+            hint=f"check the disk, or copy the unpacked files to {root}",
         ) from None
+
+
+def _holds(kind: Any, root: Path) -> bool:
+    """Say whether the official files are there, by their published sums; they are read by no one before that."""
+    from torchvision.datasets.utils import check_integrity
+
+    known = [*kind.train_list, *kind.test_list, [kind.meta["filename"], kind.meta["md5"]]]
+    return all(check_integrity(str(root / kind.base_folder / name), md5) for name, md5 in known)

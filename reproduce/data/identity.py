@@ -22,13 +22,19 @@ from reproduce.errors import UserError, did_you_mean
 Kind = Literal["shapes", "cifar10", "cifar100", "folders", "parquet"]
 Fit = Literal["exact", "stretch", "crop"]
 KNOWN_NAMES = ("shapes", "cifar10", "cifar100", "tiny-imagenet", "intel-scenes", "imagenet")
+# data sets that have to be got by hand: from where, and how they are to lie
+PLACES = {
+    "tiny-imagenet": "download tiny-imagenet-200.zip from cs231n.stanford.edu, then: attnrepro data unpack FILE",
+    "intel-scenes": "download puneet6060/intel-image-classification from Kaggle, then: attnrepro data unpack FILE"
+    " (or put its seg_train/ and seg_test/ into {root})",
+    "imagenet": "register at image-net.org; put train/<wnid>/ and val/<wnid>/ into {root}",
+}
 CIFAR_FOLDERS = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python"}
 _CIFAR_FILES = {
     "cifar10": (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch", "batches.meta"),
     "cifar100": ("train", "test", "meta"),
 }
 _HASH_CONTENT_UP_TO = 2 * 2**30  # bytes; above it a fingerprint is of paths and sizes
-_IMAGENET_CLASSES = 1000
 _RESIZED: dict[str, tuple[int, Fit]] = {"intel-scenes": (150, "stretch"), "imagenet": (224, "crop")}
 # fingerprints whose content is known, whatever their folder is called: name and classes
 _KNOWN_FINGERPRINTS = {
@@ -87,7 +93,7 @@ def _identify_named(name: str) -> Source:
     if name in CIFAR_FOLDERS:
         hint = f"run: attnrepro data fetch {name}   (or set ATTNREPRO_DATA to the folder above {name}/)"
     else:
-        hint = f"unpack the data set into {root}, or give its folder: --data PATH"
+        hint = f"{PLACES[name].format(root=root)}; or give its folder: --data PATH"
     if name in CIFAR_FOLDERS and not root.is_dir() and (data_root() / CIFAR_FOLDERS[name]).is_dir():
         root = data_root()
     if not root.is_dir():
@@ -118,6 +124,11 @@ def _identify_folder(root: Path, name: str) -> Source:
         return _identify_parquet(root, shards, name)
     if not any(root.iterdir()):
         raise UserError(f"{root} is empty", hint="unpack a data set into it, or give another folder")
+    if layout.holds_loose_images(root):
+        raise UserError(
+            f"{root} holds images that are not sorted into class folders",
+            hint="move each into a folder of its class: val/n01440764/ILSVRC2012_val_00000293.JPEG",
+        )
     if not layout.holds_class_folders(root):
         raise UserError(
             f"{root} holds no data set that is known here",
@@ -164,7 +175,7 @@ def _identify_class_folders(root: Path, name: str) -> Source:
     fingerprint, classes = _hash_listing(listing), listing.classes
     if (root / "seg_train").is_dir():
         name = "intel-scenes"
-    elif len(classes) == _IMAGENET_CLASSES and all(re.fullmatch(r"n\d{8}", folder) for folder in classes):
+    elif layout.is_imagenet(classes):
         name = "imagenet"
     if name in _RESIZED:
         size, fit = _RESIZED[name]

@@ -2,10 +2,13 @@
 
 Understood: ``train/`` with ``test/`` or ``val/``, each of class folders (one folder deeper where an archive doubled
 it, or with ``images/`` inside each class); ``val/images`` with ``val_annotations.txt`` (Tiny-ImageNet); ``seg_train``
-and ``seg_test`` (Intel scenes); and class folders alone, of which a fixed fifth becomes the test split.
+and ``seg_test`` (Intel scenes); and class folders alone, of which a fixed fifth becomes the test split, or all of them
+where they are ImageNet's (its validation images alone).
 """
 
 import hashlib
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +18,7 @@ IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".
 TRAIN_NAMES = ("train", "training", "seg_train")
 TEST_NAMES = ("test", "testing", "seg_test", "val", "valid", "validation")
 ANNOTATIONS = "val_annotations.txt"
+_IMAGENET_CLASSES = 1000
 _TEST_SHARE = 5  # one image in five, where nobody split them
 _LAYOUT_HINT = "expected train/<class>/*.jpg and test/<class>/*.jpg (or val/), or <class>/*.jpg alone"
 
@@ -47,11 +51,15 @@ def list_images(root: Path, allow_missing_train: bool = False) -> Listing:
     train_root = _find_split(root, TRAIN_NAMES)
     test_root = _find_test(root)
     if train_root is None and test_root is None:
+        alone = tuple(folder.name for folder in _folders(root))
+        if is_imagenet(alone):
+            return Listing(alone, (), _list_classes(root, _class_names(root, root)))
         return _split_pool(root)
     if test_root is None:
         raise UserError(
             f"{root} has {_name(train_root)}/ but no test split", hint="add a test/ or val/ folder beside it"
         )
+    allow_missing_train |= is_imagenet([folder.name for folder in _folders(test_root)])
     if train_root is None and not allow_missing_train:
         raise UserError(f"{root} has {_name(test_root)}/ but no training split", hint="add a train/ folder beside it")
     if (test_root / ANNOTATIONS).is_file():
@@ -65,16 +73,31 @@ def list_images(root: Path, allow_missing_train: bool = False) -> Listing:
     return Listing(classes, train, _list_classes(test_root, classes))
 
 
+def is_imagenet(classes: Sequence[str]) -> bool:
+    """Say whether these are the names of ImageNet's 1,000 classes."""
+    return len(classes) == _IMAGENET_CLASSES and all(re.fullmatch(r"n\d{8}", name) for name in classes)
+
+
 def unwrap(root: Path) -> Path:
     """Step into the single folder that an archive wraps its content in: a/a/..., or a folder of splits."""
     for _ in range(2):
         inside = _folders(root)
         if len(inside) != 1 or _image_paths(root):
             break
+        if inside[0].name in (*TRAIN_NAMES, *TEST_NAMES) and inside[0].name != root.name:
+            break  # one split of two: the other is missing
         if inside[0].name != root.name and not any(folder.name in TRAIN_NAMES for folder in _folders(inside[0])):
             break
         root = inside[0]
     return root
+
+
+def holds_loose_images(root: Path) -> bool:
+    """Say whether the test split lies in one folder, not sorted into classes (ImageNet's ``val`` as it is unpacked)."""
+    if _find_test(root) is not None:
+        return False  # another folder of images, without labels, may lie beside it
+    folders = [root, *(root / name for name in TEST_NAMES if (root / name).is_dir())]
+    return any(_image_paths(folder) and not _class_folders(folder) for folder in folders)
 
 
 def holds_class_folders(root: Path) -> bool:

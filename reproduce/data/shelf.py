@@ -1,19 +1,20 @@
 """The data sets a user can have: which are known, which are here, and fetching those that may be fetched.
 
-act("ls", None), act("show", "cifar10"), act("fetch", "cifar100")
+act("ls", None), act("show", "cifar10"), act("fetch", "cifar100"), act("unpack", "tiny-imagenet-200.zip")
 """
 
+from pathlib import Path
 from typing import Any
 
-from reproduce.data.fetch import fetch
+from reproduce.data.fetch import fetch, unpack_named
 from reproduce.data.identity import KNOWN_NAMES, identify
 from reproduce.errors import UserError, did_you_mean
 
-ACTIONS = ("ls", "show", "fetch")
+ACTIONS = ("ls", "show", "fetch", "unpack")
 
 
 def act(action: str, name: str | None) -> list[dict[str, Any]] | dict[str, Any]:
-    """Return the known data sets (``ls``), one data set (``show``), or fetch one and return it (``fetch``).
+    """Return the known data sets (``ls``), one data set (``show``); fetch one, or unpack its archive, and return it.
 
     Raises:
         UserError: an unknown action, no name, data that is not here, or data that cannot be fetched.
@@ -26,7 +27,7 @@ def act(action: str, name: str | None) -> list[dict[str, Any]] | dict[str, Any]:
         raise UserError(f"data {action} needs a name or a path", f"for example: attnrepro data {action} cifar10")
     if action == "fetch":
         fetch(name)
-    source = identify(name)
+    source = unpack_named(Path(name).expanduser()) if action == "unpack" else identify(name)
     return {
         "name": source.name,
         "kind": source.kind,

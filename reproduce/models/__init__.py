@@ -11,9 +11,19 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from reproduce.architectures import Architecture, AttentionCnn, GateCnn, ResNet, San, VisionTransformer
+from reproduce.architectures import (
+    Architecture,
+    AttentionCnn,
+    AugmentedCnn,
+    AugmentedResNet,
+    GateCnn,
+    ResNet,
+    San,
+    VisionTransformer,
+)
 from reproduce.errors import UserError
 from reproduce.models.attention_cnn import AttentionNetwork
+from reproduce.models.augmented import PlainCnn, WideResNet
 from reproduce.models.content_attention import ContentAttention
 from reproduce.models.gate_cnn import GateNetwork
 from reproduce.models.position_attention import PositionAttention
@@ -23,6 +33,8 @@ from reproduce.models.vision_transformer import VisionTransformerNetwork
 
 NETWORKS: dict[type, type[nn.Module]] = {
     AttentionCnn: AttentionNetwork,
+    AugmentedCnn: PlainCnn,
+    AugmentedResNet: WideResNet,
     GateCnn: GateNetwork,
     ResNet: ResNet18,
     San: SanNetwork,
@@ -75,8 +87,11 @@ def count_parameters(model: nn.Module) -> int:
 def count_macs(model: nn.Module, image_size: int) -> int:
     """Return the multiply-accumulates of one image's forward pass at inference (matrix products, convolutions).
 
-    Local attention's own products (taps x channels x pixels) are counted as what its operators execute.
+    A network whose operators hide their products from torch's counter counts itself (``count_macs``).
     """
+    own = getattr(model, "count_macs", None)
+    if own is not None:
+        return int(own(image_size))
     was_training = model.training
     image = torch.zeros(1, 3, image_size, image_size, device=next(model.parameters()).device)
     model.eval()

@@ -61,7 +61,7 @@ class SeparableApply(torch.autograd.Function):
 class SharedApply(torch.autograd.Function):
     """S2: y = sum_h A_h z_h for maps that all images of the batch share, as one product an image.
 
-    The gradient of the map is accumulated image by image: its (B, N, N H) summands are never held together.
+    The gradient of the map is summed over the batch without its (B, N, N H) summands ever being held together.
     """
 
     @staticmethod
@@ -82,11 +82,27 @@ class SharedApply(torch.autograd.Function):
         B, M, D = z_BMD.shape
         N, H = map_NM.shape[0], ctx.heads  # type: ignore[attr-defined]
         dz_BMD = torch.bmm(map_NM.T.expand(B, M, N), dy_BND)
-        # float32 sum over the batch, whatever the operands are kept in
-        dmap_NM = torch.zeros(N, M, dtype=torch.promote_types(map_NM.dtype, torch.float32), device=map_NM.device)
-        for b in range(B):
-            dmap_NM += dy_BND[b] @ z_BMD[b].T
-        return dmap_NM.to(map_NM.dtype).view(N, N, H).permute(2, 0, 1), dz_BMD.view(B, N, H, D)
+        sum_products = sum_products_at_once if map_NM.is_cuda else sum_products_in_turn
+        dmap_NM = sum_products(dy_BND, z_BMD).to(map_NM.dtype)
+        return dmap_NM.view(N, N, H).permute(2, 0, 1), dz_BMD.view(B, N, H, D)
+
+
+def sum_products_in_turn(dy_BND: Tensor, z_BMD: Tensor) -> Tensor:
+    """Return sum_b dy_b z_b^T (N, M) image by image, summed in float32: what suits a CPU's caches."""
+    (_, N, _), (_, M, _) = dy_BND.shape, z_BMD.shape
+    total_NM = torch.zeros(N, M, dtype=torch.promote_types(dy_BND.dtype, torch.float32), device=dy_BND.device)
+    for dy_ND, z_MD in zip(dy_BND, z_BMD, strict=True):
+        total_NM += dy_ND @ z_MD.T
+    return total_NM
+
+
+def sum_products_at_once(dy_BND: Tensor, z_BMD: Tensor) -> Tensor:
+    """Return sum_b dy_b z_b^T (N, M) as one product over images and widths: one launch in place of one an image.
+
+    The operands are copied into that order, B N D and B M D values; the sum is in the product's own accumulator.
+    """
+    (B, N, D), (_, M, _) = dy_BND.shape, z_BMD.shape
+    return dy_BND.transpose(0, 1).reshape(N, B * D) @ z_BMD.transpose(1, 2).reshape(B * D, M)
 
 
 def autocast_dtype(device: torch.device) -> torch.dtype | None:

@@ -3,6 +3,7 @@
 Legend: B images, C channels, r = C / relation_ratio, m = C / value_ratio, Cw = m / share weight channels,
 L = H * W pixels, t = k * k taps.
 Stacked: 1x1 stem -> stages of {2x2 max-pool, 1x1, blocks, BatchNorm, ReLU} -> mean -> logits (dossier, SAN 2.1).
+Without transitions and pooling: 1x1 stem -> blocks -> ReLU -> mean -> logits (ECE 176 report, Figure 2).
 Hierarchical ([Re] section 4.4): one stage's blocks serve every pass, each pass with its own 1x1 and BatchNorm,
 and the keys psi(x) of the first pass are kept.
 """
@@ -15,6 +16,8 @@ from reproduce.architectures import San
 from reproduce.errors import UserError
 from reproduce.kernels import pairwise_attention, patchwise_attention, read_mapping
 from reproduce.models.algebra import KeepingModule
+from reproduce.models.dropout import drop
+from reproduce.models.san_cost import count_macs
 
 
 class PassNorm(nn.BatchNorm2d):
@@ -54,22 +57,16 @@ class LocalAttention(KeepingModule):
     def __init__(self, spec: San, channels: int, kernel: int, passes: int) -> None:
         super().__init__()
         self.spec, self.kernel = spec, kernel
-        r, mid = channels // spec.relation_ratio, channels // spec.value_ratio
-        weights = mid // spec.share
+        r, mid, weights = spec.channels(channels)
         bias = spec.projection_bias
         self.phi = nn.Conv2d(channels, r, 1, bias=bias)
         self.psi = nn.Conv2d(channels, r, 1, bias=bias)
         self.beta = nn.Conv2d(channels, mid, 1, bias=bias)
         taps = kernel * kernel
-        if spec.attention == "pairwise":
-            related = {"concatenation": 2 * r, "dot": 1}.get(spec.relation, r) + 2
-            hidden, out = r, weights
-            self.place: nn.Conv2d | None = nn.Conv2d(2, 2, 1)
-        else:
-            sizes = {"concatenation": r * (taps + 1), "subtraction": r * taps, "star": taps, "clique": taps * taps}
-            related = sizes[spec.relation]
-            hidden, out = weights, taps * weights
-            self.place = None
+        pairwise = spec.attention == "pairwise"
+        self.place = nn.Conv2d(2, 2, 1) if pairwise else None
+        related = spec.related(r, taps)
+        hidden, out = (r, weights) if pairwise else (weights, taps * weights)
         self.gamma = nn.ModuleList(
             [
                 PassNorm(related, passes),
@@ -114,12 +111,13 @@ class Bottleneck(nn.Module):
 
     def __init__(self, spec: San, channels: int, kernel: int, passes: int = 1) -> None:
         super().__init__()
-        mid = channels // spec.value_ratio
+        mid = spec.channels(channels)[1]
         self.norm = PassNorm(channels, passes)
         self.attention = LocalAttention(spec, channels, kernel, passes)
         self.mid_norm = PassNorm(mid, passes)
         self.expand = nn.Conv2d(mid, channels, 1)
         self.discard_preactivation = spec.discard_preactivation
+        self.dropout = spec.dropout
 
     def select(self, index: int) -> None:
         """Use the running statistics of pass ``index`` in every BatchNorm of the block."""
@@ -135,7 +133,8 @@ class Bottleneck(nn.Module):
         if key is None:
             key = self.attention.psi(active)
         attended, weights = self.attention(active, key, with_weights)
-        return x_BCHW + self.expand(F.relu(self.mid_norm(attended))), key, weights
+        change = drop(self.expand(F.relu(self.mid_norm(attended))), self.dropout, self.training)
+        return x_BCHW + change, key, weights
 
 
 class SanNetwork(nn.Module):
@@ -148,17 +147,15 @@ class SanNetwork(nn.Module):
         widths = spec.widths
         self.stem = nn.Conv2d(3, spec.stem, 1, bias=False)
         self.stem_norm = nn.BatchNorm2d(spec.stem)
-        before = (spec.stem, *widths[:-1])
-        self.transitions = nn.ModuleList(
-            nn.Conv2d(old, new, 1, bias=False) for old, new in zip(before, widths, strict=True)
-        )
+        between = list(zip((spec.stem, *widths[:-1]), widths, strict=True)) if spec.transitions else []
+        self.transitions = nn.ModuleList(nn.Conv2d(old, new, 1, bias=False) for old, new in between)
         passes = len(widths) if spec.hierarchical and spec.pass_statistics == "per-pass" else 1
         stages = range(1 if spec.hierarchical else len(widths))
         self.stages = nn.ModuleList(
             nn.ModuleList(Bottleneck(spec, widths[s], spec.kernels[s], passes) for _ in range(spec.layers[s]))
             for s in stages
         )
-        self.norms = nn.ModuleList(nn.BatchNorm2d(width) for width in widths)
+        self.norms = nn.ModuleList(nn.BatchNorm2d(new) for _, new in between)
         self.classify = nn.Linear(widths[-1], spec.classes)
 
     def forward(self, image_BCHW: Tensor) -> Tensor:
@@ -170,14 +167,20 @@ class SanNetwork(nn.Module):
         maps: list[Tensor] = []
         return self._run(image_BCHW, maps), maps
 
+    def count_macs(self, image_size: int) -> int:
+        """Return the multiply-accumulates of one image's forward pass, from the sizes."""
+        return count_macs(self.spec, image_size)
+
     def _run(self, image_BCHW: Tensor, maps: list[Tensor] | None) -> Tensor:
         spec = self.spec
         x = F.relu(self.stem_norm(self.stem(image_BCHW)))
         keys: dict[int, Tensor] = {}
-        for s in range(len(spec.widths)):
-            if spec.pool:
+        sides = spec.sides(x.shape[-1])
+        for s, side in enumerate(sides):
+            if side < x.shape[-1]:
                 x = F.max_pool2d(x, 2)
-            x = self.transitions[s](x)
+            if spec.transitions:
+                x = self.transitions[s](x)
             stage = self.stages[0 if spec.hierarchical else s]
             for b, block in enumerate(stage.children()):
                 assert isinstance(block, Bottleneck)
@@ -188,7 +191,11 @@ class SanNetwork(nn.Module):
                     keys.setdefault(holder, key)
                 if maps is not None:
                     maps.append(weights)
-            x = F.relu(self.norms[s](x))
+            if spec.transitions:
+                x = self.norms[s](x)
+            last = s + 1 == len(sides)
+            if spec.final_relu if last else spec.transitions:
+                x = F.relu(x)
         return self.classify(x.mean(dim=(2, 3)))
 
 
@@ -207,25 +214,36 @@ def check_sizes(spec: San) -> None:
             "hierarchical SAN keeps its keys, so width and resolution cannot change between passes",
             "set model.pool=false and equal model.widths",
         )
+    if not spec.transitions and (spec.hierarchical or {*spec.widths} != {spec.stem}):
+        raise UserError(
+            "without transitions nothing changes the width, and no pass has a BatchNorm of its own",
+            "set model.hierarchical=false, and model.stem and all model.widths to one number",
+        )
     stages = 1 if spec.hierarchical else len(spec.widths)
     if len(spec.layers) < stages or len(spec.kernels) < stages:
         raise UserError(
             f"{stages} stages need as many layers and kernels, got {len(spec.layers)} and {len(spec.kernels)}",
             "set model.layers and model.kernels to as many numbers as model.widths has",
         )
-    side = spec.image_size
-    for stage in range(stages):
-        side = side // 2 if spec.pool else side
+    for stage, side in enumerate(spec.sides()[:stages]):
         if spec.kernels[stage] // 2 >= side:
             k = spec.kernels[stage]
             raise UserError(
                 f"stage {stage} has a {side}x{side} map, too small for a {k}x{k} footprint with reflected borders",
                 "use larger images, fewer stages or a smaller model.kernels",
             )
-    unit = spec.value_ratio * spec.share
     for width in spec.widths:
-        if width % unit or width % spec.relation_ratio:
-            raise UserError(
-                f"a width of {width} does not divide into {unit} (value_ratio x share) and {spec.relation_ratio}",
-                "choose model.widths as multiples of both",
-            )
+        _check_width(spec, width)
+
+
+def _check_width(spec: San, width: int) -> None:
+    values = spec.channels(width)[1]
+    shared = min(spec.share, values)
+    parts = ((spec.relation_ratio, spec.relation_minimum), (spec.value_ratio, spec.value_minimum))
+    whole = all(width % ratio == 0 or width < ratio * least for ratio, least in parts)
+    if not whole or values % shared:
+        raise UserError(
+            f"a width of {width} does not divide into {spec.value_ratio * shared} (value_ratio x share) and"
+            f" {spec.relation_ratio}",
+            "choose model.widths as multiples of both",
+        )

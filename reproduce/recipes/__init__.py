@@ -9,10 +9,20 @@ from typing import Any
 
 from reproduce.errors import UserError, did_you_mean
 from reproduce.recipe import BUDGETS, VARIANTS, Recipe, override, override_settings
-from reproduce.recipes import accuracy, gates, heads, hierarchical, hyperparameters
+from reproduce.recipes import (
+    accuracy,
+    augmented,
+    gates,
+    heads,
+    hierarchical,
+    hyperparameters,
+    imagenet,
+    scenes,
+    stacking,
+)
 from reproduce.recipes.entry import Entry, PaperTable, scale_schedule
 
-_MODULES = (accuracy, heads, hierarchical, hyperparameters, gates)
+_MODULES = (accuracy, heads, hierarchical, hyperparameters, stacking, scenes, imagenet, augmented, gates)
 ENTRIES: dict[str, Entry] = {row: entry for module in _MODULES for row, entry in module.ENTRIES.items()}
 TABLES: dict[str, PaperTable] = {module.TABLE.name: module.TABLE for module in _MODULES}
 

@@ -36,7 +36,7 @@ def image_by_formula(size: int = 32) -> Tensor:
 
 def make_recipe(row: str, **changes: Any) -> Recipe:
     """Return the smoke recipe of ``row``, smaller still."""
-    base = {} if row.startswith(("san", "resnet")) else SMALL
+    base = {} if row.startswith(("san", "ece176", "resnet")) else SMALL
     return resolve(row, budget="smoke", changes={**base, **{k.replace("__", "."): v for k, v in changes.items()}})
 
 

@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 
 from cli import app
 from reproduce import ledger
+from reproduce.files import UNSEALED, seal
 
 TINY = ["--set", "data.train_limit=100", "--set", "data.test_limit=50", "--set", "epochs=1"]
 
@@ -158,8 +159,12 @@ def test_a_checkpoint_of_another_model_or_a_foreign_file_is_refused(home: Path) 
     weights = next((home / "results").rglob("best.safetensors"))
     content = weights.read_bytes()
     swapped = home / "swapped.safetensors"
-    swapped.write_bytes(content.replace(b'\\"heads\\":9', b'\\"heads\\":4'))
-    assert swapped.read_bytes() != content
+    changed = content.replace(b'\\"heads\\":9', b'\\"heads\\":4')
+    assert changed != content
+    swapped.write_bytes(changed)
+    refused(run("eval", str(swapped)), "swapped.safetensors was changed after it was written")
+    place = changed.index(b"attnrepro-sha256:")
+    swapped.write_bytes(seal(changed[:place] + UNSEALED + changed[place + len(UNSEALED) :]))
     refused(run("eval", str(swapped)), "another model")
     cut = home / "cut.safetensors"
     cut.write_bytes(content[:-50])

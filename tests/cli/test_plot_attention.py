@@ -190,7 +190,7 @@ def test_published_figures_say_what_is_missing_and_draw_what_is_there() -> None:
     make_run("learned-content")
     listed = {record["figure"]: record for record in json.loads(call("ls", "figures", "--json").stdout)}
     numbers = {name.rstrip("ab") for name in listed}
-    assert numbers == {str(n) for n in [*range(1, 6), *range(8, 24)]} | {"ece4"}
+    assert numbers == {str(n) for n in [*range(1, 6), *range(8, 24)]} | {"ece4", "scenes6"}
     assert listed["3b"]["can be drawn"] == "yes"
     assert listed["3a"]["needs"] == "attnrepro train learned --budget smoke"
     assert listed["1a"]["can be drawn"] == "in part"

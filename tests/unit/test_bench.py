@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from reproduce import bench
 from reproduce.bench import (
-    draw_roofline,
+    draw_result,
     kernels,
     latency,
     measure_suite,
@@ -203,7 +203,7 @@ def test_kernels_suite(small, tmp_path):
 def test_roofline_is_drawn(small, tmp_path, kind):
     result = measure_suite("kernels", "cpu", ["aggregation", "pairwise"], 1)
     path = tmp_path / f"roof.{kind}"
-    draw_roofline(result, path)
+    draw_result(result, path)
     data = path.read_bytes()
     if kind == "png":
         assert data.startswith(b"\x89PNG")
@@ -212,10 +212,10 @@ def test_roofline_is_drawn(small, tmp_path, kind):
         text = data.decode()
         assert text.count("#0072b2") + text.count("#d55e00") >= 4
         assert "FLOPs a byte" in text
-        draw_roofline(result, path)
+        draw_result(result, path)
         assert path.read_bytes() == data, "the same result gives the same bytes"
     with pytest.raises(UserError):
-        draw_roofline(result, tmp_path / "roof.gif")
+        draw_result(result, tmp_path / "roof.gif")
 
 
 def test_san_suite(monkeypatch):

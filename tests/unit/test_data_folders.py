@@ -13,8 +13,7 @@ from PIL import Image
 from torchvision import transforms
 
 from reproduce.data import dataset as dataset_module
-from reproduce.data import fetch as fetch_module
-from reproduce.data import identity
+from reproduce.data import download, identity
 from reproduce.data.dataset import hold_out, load
 from reproduce.data.fetch import fetch
 from reproduce.data.identity import identify
@@ -223,28 +222,13 @@ def test_cifar100_in_the_place_of_cifar10(cifar):
     refuse("cifar10", "holds cifar100, not cifar10")
 
 
-def test_fetch_downloads_into_the_data_root(cifar, monkeypatch, capsys):
-    calls = []
-    original = torchvision.datasets.CIFAR10.__init__
-
-    def watch(self, root, train=True, transform=None, target_transform=None, download=False):
-        calls.append((str(root), download))
-        print("downloading")
-        original(self, root, train=train)
-
-    monkeypatch.setattr(torchvision.datasets.CIFAR10, "__init__", watch)
-    assert fetch("cifar10").name == "cifar10"
-    assert calls == [(str(cifar.parent), True)]
-    assert capsys.readouterr().out == ""
-
-
 def test_fetch_says_what_it_cannot_do(tmp_path, monkeypatch):
     monkeypatch.setenv("ATTNREPRO_DATA", str(tmp_path))
 
     def fail(*_, **__):
         raise OSError("no route to host")
 
-    monkeypatch.setattr(torchvision.datasets.CIFAR100, "__init__", fail)
+    monkeypatch.setattr(download, "_open", fail)
     for name, words in (
         ("cifar100", "no route to host"),
         ("imagenet", "cannot be downloaded"),
@@ -253,7 +237,7 @@ def test_fetch_says_what_it_cannot_do(tmp_path, monkeypatch):
         with pytest.raises(UserError, match=words):
             fetch(name)
     assert fetch("shapes").name == "shapes"
-    assert set(fetch_module._PLACES) < set(identity.KNOWN_NAMES)
+    assert set(identity.PLACES) < set(identity.KNOWN_NAMES)
 
 
 # --- names and paths ---
@@ -299,7 +283,9 @@ def test_folders_that_are_no_data_set(tmp_path):
     (tmp_path / "foreign/deep/notes.txt").write_text("hello")
     refuse(tmp_path / "foreign", "holds no data set that is known")
     save(tmp_path / "flat/0.png")
-    refuse(tmp_path / "flat", "holds no data set that is known")
+    refuse(tmp_path / "flat", "not sorted into class folders")
+    save(tmp_path / "unsorted/val/ILSVRC2012_val_00000001.JPEG")
+    refuse(tmp_path / "unsorted", "not sorted into class folders")
     (tmp_path / "images.zip").write_bytes(b"PK")
     refuse(tmp_path / "images.zip", "is a file, not a data set")
     (tmp_path / "hollow/train/ant").mkdir(parents=True)

@@ -139,8 +139,10 @@ def test_a_single_file_is_split_four_to_one_in_each_class(tmp_path):
 
 def test_a_source_is_read_once_a_process(tmp_path):
     source = identify(str(folder(tmp_path)))
-    assert load(source, ALL) is load(source, DataChoice(holdout=0.5))
-    assert load(source, ALL) is not load(source, DataChoice(train_limit=3))
+    assert load(source, ALL).train is load(source, DataChoice(holdout=0.5)).train
+    limited = load(source, DataChoice(train_limit=3))
+    assert limited.train is not load(source, ALL).train
+    assert limited.test is load(source, ALL).test
 
 
 # --- what can be wrong: one sentence that names it, one hint ---

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from figures.curves import CurveRequest, draw_curves, find_rows, read_runs
-from paper_tables.published import read_curves
+from figures.published import draw_published
+from paper_tables.published import read_curves, read_losses
 from reproduce.errors import UserError
 from reproduce.stats import summarise
 from tests.browser.runs import make_run
@@ -52,6 +53,21 @@ def test_losses_have_no_published_curve() -> None:
     record = draw_curves(CurveRequest(name="learned", metric="train-loss", form="svg"))
     assert record["axis"] == "epochs"
     assert "published" not in Path(record["data"][0]).read_text()
+
+
+def test_published_losses_lie_under_ours() -> None:
+    """Figure 4 of the ECE 176 report: read-offs of four curves, and our runs where there are any."""
+    make_run("ece176-proposed-pair")
+    record = draw_published("ece4", budget=None, form="svg", out=None, say=print)[0]
+    with Path(record["data"][0]).open() as file:
+        lines = list(csv.DictReader(file))
+    published = [
+        (line["row"], int(line["epoch"]), float(line["train_loss"])) for line in lines if line["of"] == "published"
+    ]
+    assert sorted(published) == sorted((p.row, p.epoch, p.loss) for p in read_losses())
+    assert {line["row"] for line in lines if line["of"] == "ours"} == {"ece176-proposed-pair"}
+    alone = draw_curves(CurveRequest(name="stacking", metric="train-loss", variant="as-run"))
+    assert "published only" in alone["title"]
 
 
 def test_what_cannot_be_drawn_is_said() -> None:

@@ -128,7 +128,7 @@ def test_the_linear_gate_treats_each_row_of_each_channel_alone() -> None:
     widths = [layer.out_features for layer in gate.hourglass if isinstance(layer, nn.Linear)]
     assert widths == [128, 64, 12, 64, 128, 13]
     kinds = [type(layer).__name__ for layer in gate.hourglass]
-    assert kinds == "Linear ReLU Linear ReLU Linear Linear ReLU Linear ReLU Linear".split()
+    assert kinds == ["Linear", "ReLU", "Linear", "ReLU", "Linear", "Linear", "ReLU", "Linear", "ReLU", "Linear"]
     assert [count_parameters(LinearAutoencoder(w)) for w in (32, 30, 15, 13)] == [26_540, 26_026, 22_171, 21_657]
 
 

@@ -137,7 +137,7 @@ def test_reordered_columns_are_understood(path):
 
 
 def test_old_text_is_copied_byte_for_byte(path):
-    old = HEADER.encode().replace(b"\n", b"\r\n") + b'"a"' + b"," * (len(ledger.COLUMNS) - 1) + b"\r\n"
+    old = HEADER.encode().replace(b"\n", b",check\r\n") + b'"a"' + b"," * len(ledger.COLUMNS) + b"\r\n"
     ledger.append({"run_id": "b"}, in_file(path, b"\xef\xbb\xbf" + old))
     assert path.read_bytes().startswith(b"\xef\xbb\xbf" + old)
     assert list(ledger.read(path)["run_id"]) == ["a", "b"]
@@ -333,9 +333,9 @@ def test_a_hundred_thousand_rows_read_quickly(path):
     cells = {name: "0.5" if name in ledger.NUMBERS else "12" for name in ledger.COLUMNS} | {"data_sha256": "f" * 64}
     rest = ",".join(cells[name] for name in ledger.COLUMNS[1:])
     in_file(path, (HEADER + "".join(f"run-{number},{rest}\n" for number in range(100_000))).encode())
-    start = time.perf_counter()
+    start = time.process_time()  # of this process alone: other work on the machine is not the reader's fault
     frame = ledger.read(path)
-    assert time.perf_counter() - start < 8  # about one on an idle core
+    assert time.process_time() - start < 8  # about one on an idle core
     assert len(frame) == 100_000
     assert isinstance(frame, pd.DataFrame)
 

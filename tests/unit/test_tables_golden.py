@@ -12,7 +12,7 @@ from tests.golden.cases import DATA, EMPTY, OTHER_DATA, STRUCTURE, frame, recipe
 
 FOLDER = Path(__file__).parents[1] / "golden"
 ENDINGS = {"text": "txt", "md": "md", "latex": "tex", "html": "html", "csv": "csv", "json": "json"}
-TABLES = ("accuracy", "heads", "hierarchical", "hyperparameters")
+TABLES = ("accuracy", "heads", "hierarchical", "hyperparameters", "gates")
 
 
 def accuracy(folder):
@@ -48,16 +48,27 @@ def hierarchical(folder):
         plan,
         frame(runs, folder),
         frame(committed, folder),
-        data_sha256=DATA,
+        data_sha256=dict.fromkeys(plan, DATA),
         structure=STRUCTURE,
         options="--data shapes",
     )
 
 
+def gates(folder):
+    """Twelve seeds of some rows, one of another: tests where there are runs, sampling alone where there is one."""
+    plan = recipes("gates", budget="paper")
+    seeds = [((7 * seed) % 12 - 5.5) / 300 for seed in range(12)]
+    runs = [run(plan["cnn"], seed, 0.66 + gap) for seed, gap in enumerate(seeds)]
+    runs += [run(plan["cnn-eca"], seed, 0.662 + 0.5 * gap) for seed, gap in enumerate(seeds)]
+    runs += [run(plan["cnn-linae"], seed, 0.60 + 2 * gap) for seed, gap in enumerate(seeds)]
+    runs += [run(plan["cnn-convae"], 0, 0.671)]
+    return table.build("gates", plan, frame(runs, folder), EMPTY, structure={})
+
+
 def build(name, folder):
     if name == "hyperparameters":
         return hyperparameters.build()
-    return {"accuracy": accuracy, "heads": heads, "hierarchical": hierarchical}[name](folder)
+    return {"accuracy": accuracy, "heads": heads, "hierarchical": hierarchical, "gates": gates}[name](folder)
 
 
 NUMBER = re.compile(r"-?\d+\.\d+(?:e[-+]?\d+)?")

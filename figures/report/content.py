@@ -1,0 +1,225 @@
+"""What the report says, before it is a page or Markdown: a pure function of the committed ledger and published values.
+
+content = gather()
+content.studies[0].claims.claims[0].ours.word
+"""
+
+import csv
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from figures.report.tables import Shown, show_table
+from paper_tables import deviations
+from paper_tables.claims.assess import assess
+from paper_tables.claims.claim import Assessment, Study
+from paper_tables.claims.studies import STUDIES
+from paper_tables.deviations import Deviation
+from paper_tables.layout import Block, Text
+from paper_tables.published import FOLDER as PUBLISHED
+from paper_tables.table import MEASURED, committed_runs
+from reproduce.errors import UserError
+from reproduce.recipes import TABLES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TITLE = "What holds"
+LEAD = (
+    "Published studies of attention for image classification, put to the test: the number that was printed, the number "
+    "that was measured here, how sure it is, and the command that makes it. What was not run says so; nothing is "
+    "estimated or filled in."
+)
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One study: its tables as they can be shown, and its claims."""
+
+    study: Study
+    tables: tuple[Shown, ...]
+    claims: Assessment
+
+
+@dataclass(frozen=True)
+class Content:
+    """The whole report; ``inputs`` are the files that it is made from, with their digests."""
+
+    studies: tuple[Chapter, ...]
+    deviations: tuple[Deviation, ...]
+    runs: Block
+    benches: tuple[Block, ...]
+    measured: tuple[str, ...]
+    versions: Block
+    inputs: tuple[tuple[str, str], ...]
+
+    def count(self, side: str = "ours") -> dict[str, dict[str, int]]:
+        """Return how many claims of each study have which verdict, on our evidence or on the published values."""
+        counts: dict[str, dict[str, int]] = {}
+        for chapter in self.studies:
+            found = [getattr(one, side) for one in chapter.claims.claims]
+            words = [verdict.word for verdict in found if verdict is not None]
+            counts[chapter.study.name] = {word: words.count(word) for word in dict.fromkeys(words)}
+        return counts
+
+
+def gather(runs: "pd.DataFrame | None" = None) -> Content:
+    """Return the content of the report from ``runs``, by default the committed ones.
+
+    Raises:
+        UserError: a damaged file of the project.
+    """
+    ours = committed_runs() if runs is None else runs
+    chapters = tuple(
+        Chapter(
+            study,
+            tuple(
+                shown for table in TABLES.values() if table.study in _names(study) for shown in show_table(table, ours)
+            ),
+            assess(study, ours, local=False),
+        )
+        for study in STUDIES.values()
+    )
+    return Content(
+        studies=chapters,
+        deviations=deviations.read(),
+        runs=_list_runs(ours),
+        benches=tuple(_list_benches()),
+        measured=tuple(_say_measured(ours)),
+        versions=_list_versions(ours),
+        inputs=tuple(_digest_inputs()),
+    )
+
+
+def _names(study: Study) -> tuple[str, ...]:
+    return (study.name, *study.aliases)
+
+
+def _list_runs(runs: "pd.DataFrame") -> Block:
+    """Return every committed run: what it is, what came out, how long it took, and the code that ran."""
+    done = runs[runs["status"] == "done"].sort_values(["row", "budget", "variant", "dataset", "precision", "seed"])
+    rows = [
+        (
+            Text(str(line["row"]), f"seed {line['seed']}", "strong"),
+            Text(f"{line['budget']} {line['variant']}", f"{line['dataset']} {str(line['data_sha256'])[:12]}"),
+            Text(_share(line["top1_val_selected"]), ""),
+            Text(_share(line["top1_best"])),
+            Text(_share(line["top1_last"])),
+            Text(str(line["epochs"])),
+            Text(_number(line["train_seconds"], ",.0f"), f"{line['device']}, {line['precision']}"),
+            Text(str(line["git"])[:7] or "-", str(line["run_id"]).rsplit("-", 1)[-1]),
+        )
+        for line in done.to_dict("records")
+    ]
+    headings = ("run", "identity", "selected", "best", "last", "epochs", "training, s", "code, digest")
+    return Block(headings, (False, False, True, True, True, True, True, False), tuple(rows))
+
+
+def _say_measured(runs: "pd.DataFrame") -> Iterable[str]:
+    """Yield sentences on what the committed ledger holds."""
+    done = runs[runs["status"] == "done"]
+    if done.empty:
+        yield "The committed ledger holds no finished run yet."
+        return
+    by_budget = done["budget"].value_counts()
+    counted = ", ".join(
+        f"{by_budget[budget]} {budget}" for budget in ("paper", "short", "smoke") if budget in by_budget
+    )
+    yield f"{len(done)} finished runs of {done['row'].nunique()} rows are committed: {counted}."
+    data = sorted(
+        {f"{name} ({digest[:12]})" for name, digest in zip(done["dataset"], done["data_sha256"], strict=True)}
+    )
+    yield f"Data, with the fingerprint of its bytes: {', '.join(data)}."
+    hours = done["train_seconds"].sum() / 3600
+    yield f"Devices: {', '.join(sorted(set(done['device'])))}; {hours:.1f} hours of training."
+    yield (
+        "Intervals are of 95 %: Wilson for one run over its test images, Student's t for 2 to 9 seeds, bootstrap (BCa) "
+        "from 10; two arms are compared by Welch's test, or for single runs by their test images alone."
+    )
+    yield (
+        "Runs that differ in budget, variant, scale, data, precision or any setting share no cell, no mean and no "
+        "verdict; only those at the paper's budget, scale and data are held against a published number."
+    )
+
+
+def _list_versions(runs: "pd.DataFrame") -> Block:
+    done = runs[runs["status"] == "done"]
+    groups = done.groupby(["torch", "cuda", "cupy", "device", "git"], sort=True, dropna=False)
+    rows = [(*(Text(str(part) or "-") for part in key), Text(str(len(group)))) for key, group in groups if len(group)]
+    return Block(("torch", "CUDA", "CuPy", "device", "code", "runs"), (False,) * 5 + (True,), tuple(rows))
+
+
+_BENCH: Mapping[str, tuple[str, ...]] = {
+    "models": ("row", "phase", "gmac_naive", "gmac_fast", "naive_ms", "fast_ratio", "bf16_ratio"),
+    "kernels": ("case", "batch", "ms", "twin_ms", "speedup", "peak_ratio", "roof_share", "error"),
+    "san": ("case", "batch", "ms", "twin_ms", "speedup", "peak_ratio", "roof_share"),
+    "latency": ("case", "mean_ms", "sd_ms", "median_ms", "speedup"),
+    "train": ("row", "images_per_s", "tflop_per_s", "share", "hours"),
+}
+
+
+def _list_benches() -> Iterable[Block]:
+    """Yield a block for every committed benchmark; its file name says suite, device and versions."""
+    for path in sorted((MEASURED / "bench").glob("*.csv")):
+        lines = _read_lines(path)
+        wanted = [name for name in _BENCH.get(path.stem.split("-")[0], ()) if lines and name in lines[0]]
+        if not wanted:
+            continue
+        rows = tuple(tuple(Text(_shorten(line[name])) for name in wanted) for line in lines)
+        right = tuple(name not in ("row", "case", "phase") for name in wanted)
+        yield Block(tuple(name.replace("_", " ") for name in wanted), right, rows, title=path.stem)
+
+
+def _digest_inputs() -> Iterable[tuple[str, str]]:
+    paths = [MEASURED / name for name in ("runs.csv", "structure.csv", "evaluations.csv")] + [deviations.PATH]
+    paths += sorted(PUBLISHED.glob("*.csv"))
+    for folder in ("bench", "histories", "attention", "figures"):
+        paths += sorted((MEASURED / folder).rglob("*.csv"))
+    for path in paths:
+        if path.exists():
+            yield path.relative_to(MEASURED.parent).as_posix(), hashlib.sha256(_text(path)).hexdigest()[:16]
+
+
+def _text(path: Path) -> bytes:
+    return path.read_bytes().replace(b"\r\n", b"\n")  # a checkout may have changed the line ends
+
+
+def _read_lines(path: Path) -> list[dict[str, str]]:
+    try:
+        with path.open(encoding="utf-8", newline="") as source:
+            return list(csv.DictReader(source))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path} cannot be read ({error})", "restore the file from the repository") from None
+
+
+def _shorten(cell: str) -> str:
+    try:
+        return f"{float(cell):.4g}"
+    except ValueError:
+        return cell or "-"
+
+
+def _share(value: Any) -> str:
+    return "-" if value != value else f"{value:.4f}"
+
+
+def _number(value: Any, form: str) -> str:
+    return "-" if value != value else format(value, form)
+
+
+def list_anchors(chapters: Sequence[Chapter]) -> list[tuple[str, str, list[tuple[str, str]]]]:
+    """Return the contents of the report: (anchor, title, [(anchor, title) beneath])."""
+    found = [("glance", "At a glance", list[tuple[str, str]]())]
+    for chapter in chapters:
+        inner = list(dict.fromkeys((f"table-{shown.table.name}", _short(shown)) for shown in chapter.tables))
+        inner.append((f"claims-{chapter.study.name}", "Claims"))
+        found.append((f"study-{chapter.study.name}", chapter.study.title, inner))
+    found += [("deviations", "Deviations", []), ("measured", "How it was measured", []), ("runs", "Every run", [])]
+    return [*found, ("inputs", "Made from", [])]
+
+
+def _short(shown: Shown) -> str:
+    number = shown.table.number
+    return shown.table.name.capitalize() if number is None else f"Table {number}, {shown.table.name}"

@@ -1,0 +1,114 @@
+"""Which form of a table the report shows: the best that the committed ledger has, a form a variant."""
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from paper_tables import hyperparameters, layout
+from paper_tables.hyperparameters import Settings
+from paper_tables.layout import Block, Sheet
+from paper_tables.table import DEFINITIONS, Table, build
+from reproduce.recipe import BUDGETS, Recipe, override
+from reproduce.recipes import plan_table
+from reproduce.recipes.entry import PaperTable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A table as the report shows it: built, laid out, and the command of every row."""
+
+    table: Table | Settings
+    sheet: Sheet
+    commands: tuple[tuple[str, str], ...]
+
+
+def show_table(paper: PaperTable, runs: "pd.DataFrame") -> list[Shown]:
+    """Return the forms of ``paper``: of each variant that was run the best, or the described one without runs."""
+    if not paper.train:
+        built = hyperparameters.build()
+        return [Shown(built, layout.lay_out(built), ((paper.name, f"attnrepro table {paper.name}"),))]
+    if paper.name not in DEFINITIONS:
+        return []  # its rows can be trained already, its columns are not stated yet
+    best: dict[str, tuple[tuple[Any, ...], Table]] = {}
+    done = runs[(runs["status"] == "done") & runs["row"].isin(paper.rows) & runs["budget"].isin(BUDGETS)]
+    for key, group in done.groupby(["variant", "budget", "precision"], sort=True):
+        variant, budget, precision = map(str, key)
+        plan = plan_table(paper, variant=variant, budget=budget)
+        data = {row: found for row, recipe in plan.items() if (found := _choose_data(recipe, group)) is not None}
+        if not data:
+            continue  # all of another version's recipes: the column "committed" has them
+        own = plan_table(paper, variant=variant, budget="paper")
+        faithful = sum(data[row][0] == own[row].data.name for row in data)
+        rank = (BUDGETS.index(budget), faithful, len(data), precision == "fp32", precision)
+        if variant in best and best[variant][0] >= rank:
+            continue
+        other = any(found[0] != plan[row].data.name for row, found in data.items())
+        table = build(
+            paper.name,
+            _fit(plan, data),
+            runs,
+            runs,
+            precision=precision,
+            data_sha256={row: digest for row, (_, digest) in data.items()},
+            options="--data PATH" if other else "",
+        )
+        best[variant] = (rank, table)
+    if not best:
+        best["described"] = (
+            (),
+            build(paper.name, plan_table(paper, variant="described", budget="paper"), runs[:0], runs),
+        )
+    return [_show(table) for _, table in best.values()]
+
+
+def _choose_data(recipe: Recipe, runs: "pd.DataFrame") -> tuple[str, str] | None:
+    """Return name and fingerprint of the data of the most runs of ``recipe``, its own data first; None without runs."""
+    of_row = runs[runs["row"] == recipe.row]
+    found = []
+    for key, group in of_row.groupby(["dataset", "data_sha256"], sort=True):
+        dataset, digest = map(str, key)
+        fits = group["recipe_sha256"] == override(recipe, {"data.name": dataset}).sha256()
+        if fits.any():
+            found.append(((dataset == recipe.data.name, int(fits.sum()), digest), (dataset, digest)))
+    return max(found)[1] if found else None
+
+
+def _fit(plan: dict[str, Recipe], data: dict[str, tuple[str, str]]) -> dict[str, Recipe]:
+    """Return the plan on the data that was read; rows without runs follow those that name the same data."""
+    read = {plan[row].data.name: dataset for row, (dataset, _) in data.items()}
+    return {
+        row: override(
+            recipe, {"data.name": data[row][0] if row in data else read.get(recipe.data.name, recipe.data.name)}
+        )
+        for row, recipe in plan.items()
+    }
+
+
+def _show(table: Table) -> Shown:
+    sheet = layout.lay_out(table)
+    if all(_same_as_shown(table, row.committed_identity) for row in table.rows if row.committed_identity):
+        # nothing better than what is shown: the column would say it twice
+        sheet = replace(sheet, blocks=tuple(without_column(block, "committed") for block in sheet.blocks))
+    if not any(row.measured for row in table.rows) and any(row.committed for row in table.rows):
+        sheet = replace(sheet, blocks=tuple(without_column(block, "ours") for block in sheet.blocks))
+    commands = tuple((row.row, row.command) for row in table.rows if row.command)
+    return Shown(table, replace(sheet, commands=()), commands)
+
+
+def _same_as_shown(table: Table, identity: Any) -> bool:
+    shown = (table.budget, table.variant, table.precision)
+    same = shown == (identity.budget, identity.variant, identity.precision)
+    return same and identity.data_sha256 in table.data_sha256
+
+
+def without_column(block: Block, heading: str) -> Block:
+    """Return ``block`` without the column called ``heading``; as it is where it has none."""
+    keep = [place for place, name in enumerate(block.headings) if name != heading]
+    return replace(
+        block,
+        headings=tuple(block.headings[place] for place in keep),
+        right=tuple(block.right[place] for place in keep),
+        rows=tuple(tuple(row[place] for place in keep) for row in block.rows),
+    )

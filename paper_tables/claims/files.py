@@ -1,0 +1,92 @@
+"""What is read beside the ledger: exact counts, training histories, and the numbers behind attention figures. No torch.
+
+Committed files lie in ``measured``; those of a run lie beside its checkpoint. Nothing is read twice in one assessment.
+"""
+
+import csv
+import math
+from pathlib import Path
+from typing import Any
+
+from paper_tables.table import MEASURED
+from reproduce import checked
+from reproduce.errors import UserError
+from reproduce.files import read_listed
+
+Point = tuple[int, float]
+_RESTORE = "restore the file from the repository"
+
+
+def read_counts(path: Path | None = None) -> dict[tuple[str, str], dict[str, int]]:
+    """Return every exact count by (row, variant): params, macs_fast, macs_naive; empty where the file is missing.
+
+    Raises:
+        UserError: a damaged file.
+    """
+    path = path or MEASURED / "structure.csv"
+    try:
+        return {
+            (line.pop("row"), line.pop("variant")): {name: int(cell) for name, cell in line.items() if cell}
+            for line in csv.DictReader(read_listed(path, _RESTORE).splitlines())
+        }
+    except FileNotFoundError:
+        return {}
+    except (csv.Error, KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path} cannot be read ({error})", _RESTORE) from None
+
+
+def read_curve(run_id: str, folder: Path | None, column: str) -> list[Point]:
+    """Return (epoch, value) of a run's history: committed as ``measured/histories/RUN.csv``, or in the run's folder."""
+    paths = [MEASURED / "histories" / f"{run_id}.csv", *([folder / "history.csv"] if folder else [])]
+    for path in paths:
+        points = [
+            (int(line["epoch"]), line[column])
+            for line in _read(path)
+            if not math.isnan(line.get(column, math.nan)) and not math.isnan(line.get("epoch", math.nan))
+        ]
+        if points:
+            return sorted(points)
+    return []
+
+
+def read_quantities(run_id: str, folder: Path | None, kind: str) -> list[dict[str, float]]:
+    """Return the records of ``KIND*-quantities.csv``: of the figure that took most images into account.
+
+    Figures write them beside themselves; committed ones lie in ``measured/attention/RUN``.
+    """
+    found: list[list[dict[str, float]]] = []
+    for place in (MEASURED / "attention" / run_id, *([folder / "figures"] if folder else [])):
+        found += [_read(path) for path in sorted(place.glob(f"{kind}*-quantities.csv"))]
+    return max(filter(None, found), key=lambda records: (records[0].get("images", 0.0), len(records)), default=[])
+
+
+def read_evaluations(path: Path | None = None) -> dict[str, tuple[float, int]]:
+    """Return (top-1, images) of official weights by row: ``measured/evaluations.csv`` with row, dataset, top1, images.
+
+    Raises:
+        UserError: a damaged file.
+    """
+    path = path or MEASURED / "evaluations.csv"
+    try:
+        with path.open(encoding="utf-8", newline="") as source:
+            return {line["row"]: (float(line["top1"]), int(line["images"])) for line in csv.DictReader(source)}
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, csv.Error, KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path} cannot be read ({error})", "it needs the columns row, dataset, top1, images") from None
+
+
+def _read(path: Path) -> list[dict[str, float]]:
+    """Return the records of a CSV of numbers; empty cells are NaN, a missing file is empty."""
+    again = "draw the figure, or train the row, once more"
+    try:
+        lines = checked.read_file(path, again)
+        return [{name: _number(cell) for name, cell in line.items()} for line in lines]
+    except FileNotFoundError:
+        return []
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{path} cannot be read ({error})", again) from None
+
+
+def _number(cell: Any) -> float:
+    return float(cell) if cell else math.nan

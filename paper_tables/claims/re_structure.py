@@ -1,0 +1,148 @@
+"""Claims of the [Re] report that need no training: C15, C16, C21, C22, from counts, closed forms and small sums."""
+
+import math
+from typing import Any
+
+from paper_tables.claims.checks import as_printed, proven, ratio
+from paper_tables.claims.claim import Claim
+from paper_tables.claims.re_runs import PAIRS
+
+
+def count_block(width: int = 400, hidden: int = 512, heads: int = 9, tables: int = 31) -> int:
+    """Return the parameters of one block with content ([Re] code): tables, queries, keys, output, two norms, MLP."""
+    attention = 2 * tables * (width // 2) + 2 * width * width * heads + width * width * heads + width
+    return attention + 4 * width + 2 * width * hidden + hidden + width
+
+
+def count_model(depth: int, hierarchical: bool) -> int:
+    """Return the parameters of the content model with ``depth`` layers: embedding, blocks, classifier."""
+    blocks = 1 if hierarchical else depth
+    return blocks * count_block() + 12 * 400 + 400 + 400 * 10 + 10
+
+
+def _depth_is_free() -> tuple[bool, float]:
+    counts = {count_model(depth, hierarchical=True) for depth in range(2, 13)}
+    # the closed form is checked against the printed 4.75M and the exact 28,478,682 in the tests
+    return len(counts) == 1, float(max(counts) - min(counts))
+
+
+def _passes_are_free() -> tuple[bool, float]:
+    """SAN: every pass has a 1x1 convolution and a BatchNorm of its own, 256 channels ([Re] code)."""
+    grown = 256 * 256 + 2 * 256
+    return grown == 0, float(grown)
+
+
+def _imitates_convolution() -> tuple[bool, float]:
+    """Nine heads whose Gaussian score is peaked on one shift each, against a 3x3 convolution inside the map."""
+    import numpy as np
+
+    random = np.random.default_rng(0)
+    side, channels, filters, sharpness = 8, 5, 4, 20.0
+    image = random.normal(size=(side * side, channels))
+    kernel = random.normal(size=(3, 3, channels, filters))
+    place = np.stack(np.divmod(np.arange(side * side), side), axis=1)
+    shift = place[None] - place[:, None]  # key minus query
+    out = np.zeros((side * side, filters))
+    for row in range(3):
+        for column in range(3):
+            # the quadratic encoding: -a |shift - centre|^2 is linear in (|shift|^2, shift)
+            score = -sharpness * ((shift - (row - 1, column - 1)) ** 2).sum(axis=2)
+            out += _softmax(score) @ image @ kernel[row, column]
+    grid, wanted = image.reshape(side, side, channels), np.zeros((side - 2, side - 2, filters))
+    for row in range(3):
+        for column in range(3):
+            wanted += grid[row : row + side - 2, column : column + side - 2] @ kernel[row, column]
+    error = float(np.abs(out.reshape(side, side, filters)[1:-1, 1:-1] - wanted).max())
+    return error < 1e-4, error
+
+
+def _shuffles(positions: bool) -> float:
+    """Return how much the output of shuffled tokens differs from the shuffled output of one attention layer."""
+    import numpy as np
+
+    random = np.random.default_rng(1)
+    tokens, width = 12, 6
+    image, order = random.normal(size=(tokens, width)), random.permutation(tokens)
+    queries, keys, values = random.normal(size=(3, width, width))
+    code = random.normal(size=(tokens, width)) if positions else np.zeros((tokens, width))
+
+    def attend(x: Any) -> Any:
+        seen = x + code
+        return _softmax((seen @ queries) @ (seen @ keys).T / math.sqrt(width)) @ x @ values
+
+    return float(np.abs(attend(image[order]) - attend(image)[order]).max())
+
+
+def _softmax(score: Any) -> Any:
+    import numpy as np
+
+    weight = np.exp(score - score.max(axis=-1, keepdims=True))
+    return weight / weight.sum(axis=-1, keepdims=True)
+
+
+CLAIMS = (
+    Claim(
+        id="C15",
+        statement="Hierarchical attention leaves at most about a fifth of the parameters.",
+        source="[Re] abstract and section 4.4, line 226",
+        needs="structure",
+        parts=tuple(ratio(plain, changed, 5.0, math.inf) for plain, changed in PAIRS),
+        table="hierarchical",
+        printed=True,
+    ),
+    Claim(
+        id="C15b",
+        statement="What it leaves is about a fifth: between a quarter and a sixth.",
+        source="[Re] abstract and section 4.4, line 226",
+        needs="structure",
+        parts=tuple(ratio(plain, changed, 4.0, 6.0) for plain, changed in PAIRS),
+        table="hierarchical",
+        printed=True,
+        note="The printed sizes give 1/6.2, 1/10.7, 1/10.4 and 1/5.7 (D4).",
+    ),
+    Claim(
+        id="C15c",
+        statement="The sizes of Table 3 are those of the networks that the report's code builds.",
+        source="[Re] Table 3, number of parameters",
+        needs="structure",
+        parts=tuple(as_printed(row) for pair in PAIRS for row in pair),
+        table="hierarchical",
+        note="Not for content attention, which quotes the original paper (D2), and patchwise SAN (D5).",
+    ),
+    Claim(
+        id="C16",
+        statement="The size of a hierarchical model does not depend on its number of layers.",
+        source="[Re] section 4.4, lines 243-245",
+        needs="closed form of the counts",
+        parts=(
+            proven("attention networks, 2 to 12 layers", _depth_is_free, "parameters", "largest minus smallest count"),
+            proven("SAN, one pass more", _passes_are_free, "parameters", "growth by a pass"),
+        ),
+        note="Holds for the attention networks and the ViT; a pass of SAN brings a convolution and a norm of its own.",
+    ),
+    Claim(
+        id="C21",
+        statement="Nine heads with quadratic encoding can express any 3x3 convolution.",
+        source="[Re] section 2.3, lines 90-92; Cordonnier et al. 2020, Theorem 1",
+        needs="computation",
+        parts=(
+            proven("constructed heads against a convolution", _imitates_convolution, "largest error", "below 1e-4"),
+        ),
+        note="Inside the map; at its border the softmax has no zero padding to attend to.",
+    ),
+    Claim(
+        id="C22",
+        statement="Self-attention without positions only follows a shuffling of its tokens; positions break that.",
+        source="[Re] section 2.1, lines 73-77",
+        needs="computation",
+        parts=(
+            proven(
+                "without positions",
+                lambda: ((e := _shuffles(False)) < 1e-12, e),
+                "largest error",
+                "equivariant: below 1e-12",
+            ),
+            proven("with positions", lambda: ((e := _shuffles(True)) > 0.1, e), "largest error", "broken: above 0.1"),
+        ),
+    ),
+)

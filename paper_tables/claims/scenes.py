@@ -1,0 +1,162 @@
+"""Claims of the SAN review: SAN15 on Intel scenes, official ImageNet weights, and what the operators are."""
+
+from typing import Any
+
+from paper_tables.claims.checks import as_printed, better, fact, near, proven
+from paper_tables.claims.claim import Claim, Missing, Outcome, Part, Side
+from paper_tables.claims.evidence import Evidence
+from paper_tables.claims.files import read_evaluations
+
+_OFFICIAL = tuple(f"san{depth}-{kind}" for depth in (10, 15, 19) for kind in ("pair", "patch"))
+
+
+def _evaluated(row: str) -> Part:
+    """Return the part that official weights of ``row`` reach the printed accuracy, to a tenth of a point."""
+
+    def examine(evidence: Evidence) -> Outcome | Missing:
+        printed, found = evidence.printed(row), read_evaluations().get(row)
+        if evidence.side == "published" or printed is None or found is None:
+            return Missing("official weights not evaluated here", (f"attnrepro eval {row}.pth --data PATH",))
+        gap = found[0] - printed.value
+        toward: Side = "holds" if abs(gap) <= 0.001 else "fails"
+        return Outcome(toward=toward, effect=gap, unit="points", test="within 0.1 points", basis=f"{found[1]:,} images")
+
+    return fact(f"{row}: official weights give {row}'s accuracy", examine, (row,))
+
+
+def count_mapping(relation: int, weights: int, kernel: int, pairwise: bool) -> int:
+    """Return the parameters of a SAN's mapping gamma with its two norms and, pairwise, its position layer.
+
+    Args:
+        relation: channels r of the queries and keys.
+        weights: attention weights per place, Cw.
+        kernel: side of the footprint.
+        pairwise: subtraction with positions; otherwise patchwise concatenation.
+    """
+    if pairwise:
+        seen = relation + 2
+        return 2 * seen + seen * relation + 2 * relation + relation * weights + weights + 6
+    seen = relation * (kernel * kernel + 1)
+    return 2 * seen + seen * weights + 2 * weights + weights * kernel**2 * weights + kernel**2 * weights
+
+
+def _size_and_footprint(pairwise: bool) -> tuple[bool, float]:
+    counts = [count_mapping(16, 8, kernel, pairwise) for kernel in (3, 5, 7)]
+    growth = float(counts[-1] - counts[0])
+    return (growth == 0) == pairwise, growth
+
+
+def _order_matters(pairwise: bool) -> tuple[bool, float]:
+    """Shuffle the neighbours of a pixel with their weights' inputs: a set operator's output stays as it is."""
+    import numpy as np
+
+    random = np.random.default_rng(2)
+    taps, channels = 9, 6
+    centre, keys, values = (random.normal(size=shape) for shape in (channels, (taps, channels), (taps, channels)))
+    order = random.permutation(taps)
+    mapping = random.normal(size=(channels, channels))
+    patch = random.normal(size=(channels * (taps + 1), taps * channels))
+
+    def attend(k: Any, v: Any) -> Any:
+        if pairwise:
+            weight = np.exp(np.maximum(centre - k, 0) @ mapping)
+            return (weight / weight.sum(axis=0) * v).sum(axis=0)
+        seen = np.concatenate([centre, k.T.ravel()])  # phi first, then psi, channel by channel
+        return ((np.maximum(seen, 0) @ patch).reshape(channels, taps).T * v).sum(axis=0)
+
+    moved = float(np.abs(attend(keys[order], values[order]) - attend(keys, values)).max())
+    return (moved < 1e-12) == pairwise, moved
+
+
+def _filters_as_convolution() -> tuple[bool, float]:
+    """Set the last weight of patchwise gamma to 0: its bias is then one fixed k x k filter, as a convolution has."""
+    import numpy as np
+
+    random = np.random.default_rng(3)
+    side, kernel = 9, random.normal(size=(3, 3))
+    image, hidden = random.normal(size=(side, side)), random.normal(size=(side - 2, side - 2, 4))
+    last_weight, last_bias = np.zeros((4, 9)), kernel.ravel()
+    weight = hidden @ last_weight + last_bias  # per place and tap
+    taps = np.stack([image[r : r + side - 2, c : c + side - 2] for r in range(3) for c in range(3)], axis=-1)
+    error = float(np.abs((weight * taps).sum(axis=-1) - (taps * kernel.ravel()).sum(axis=-1)).max())
+    return error < 1e-12, error
+
+
+CLAIMS = (
+    Claim(
+        id="san-1",
+        statement="The official ImageNet weights give the accuracies of the SAN paper.",
+        source="SAN review, section on ImageNet; Zhao et al. 2020, ImageNet table",
+        needs="the official weights and ILSVRC-2012's validation images",
+        parts=tuple(_evaluated(row) for row in _OFFICIAL),
+        table="imagenet",
+        note="A tenth of a point is our tolerance for another image decoder.",
+    ),
+    Claim(
+        id="san-1b",
+        statement="SAN's networks have the printed sizes.",
+        source="Zhao et al. 2020, ImageNet table",
+        needs="structure",
+        parts=tuple(as_printed(row) for row in _OFFICIAL),
+        table="imagenet",
+    ),
+    Claim(
+        id="san-2",
+        statement="SAN15 patchwise reaches 87 % on the Intel scenes' test images, to within two points.",
+        source="SAN review, section on Intel scenes",
+        needs="the Intel scenes, paper budget, several seeds",
+        parts=(near("san15-patch-scenes", 0.02),),
+        table="scenes",
+    ),
+    Claim(
+        id="san-3",
+        statement="Of the batch sizes 16, 32 and 64 the largest is best.",
+        source="SAN review, section on Intel scenes",
+        needs="the Intel scenes at three batch sizes, paper budget, several seeds",
+        parts=tuple(better("san15-patch-scenes", f"san15-patch-scenes batch_size={size}") for size in (32, 16)),
+        table="scenes",
+        note="No numbers are printed for the smaller batches.",
+    ),
+    Claim(
+        id="san-4",
+        statement="With subtraction for a relation accuracy falls behind.",
+        source="SAN review, section on Intel scenes",
+        needs="the Intel scenes with three networks, paper budget, several seeds",
+        parts=(
+            better("san15-patch-scenes", "san15-pair-scenes"),
+            better("san15-patch-scenes", "san15-patch-scenes model.relation=subtraction"),
+        ),
+        table="scenes",
+        note="Which subtraction is not said: pairwise SAN15, or patchwise with that relation (V2). Both are asked.",
+    ),
+    Claim(
+        id="san-5",
+        statement="Pairwise attention is a set operator: the order of neighbours and the footprint's size leave it be.",
+        source="SAN review, section 3.1",
+        needs="computation",
+        parts=(
+            proven("order of neighbours", lambda: _order_matters(True), "largest change", "below 1e-12"),
+            proven("parameters, k = 3 to 7", lambda: _size_and_footprint(True), "parameters", "growth is 0"),
+        ),
+        note="Without positions; with them it depends on neighbour and place together.",
+    ),
+    Claim(
+        id="san-6",
+        statement="Patchwise attention is no set operator.",
+        source="SAN review, section 3.2",
+        needs="computation",
+        parts=(
+            proven("order of neighbours", lambda: _order_matters(False), "largest change", "above 1e-12"),
+            proven("parameters, k = 3 to 7", lambda: _size_and_footprint(False), "parameters", "growth is not 0"),
+        ),
+    ),
+    Claim(
+        id="san-7",
+        statement="Patchwise attention can act as a convolution does, with one fixed filter everywhere.",
+        source="SAN review, section 3.2",
+        needs="computation",
+        parts=(
+            proven("constructed weights against a 3x3 filter", _filters_as_convolution, "largest error", "< 1e-12"),
+        ),
+    ),
+)

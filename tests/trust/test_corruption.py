@@ -1,0 +1,306 @@
+"""Damaged files of every kind are read correctly or refused with a sentence that names the file; no code runs.
+
+Where the format is ours a checksum makes a silent wrong number impossible. Where it is not (Parquet, images) the
+fingerprint of the bytes is part of a run's identity, so damaged data that can still be decoded is other data.
+"""
+
+import io
+import json
+import os
+import pickle
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from PIL import Image
+
+from paper_tables import published
+from paper_tables.table import MEASURED, read_structure
+from reproduce import ledger, manifest
+from reproduce.checkpoint import load_state, load_weights
+from reproduce.data import dataset
+from reproduce.data.identity import identify
+from reproduce.errors import UserError
+from reproduce.files import SUMS
+from reproduce.launch import Session
+from reproduce.recipe import DataChoice
+from reproduce.recipes import resolve
+from reproduce.records import read_history
+from reproduce.run import Run, fit_to_data
+from reproduce.snapshots import read_positions
+from tests.trust.mutations import mutations
+
+TINY = {"data.train_limit": 40, "data.test_limit": 10, "batch_size": 20, "model.width": 8, "model.hidden": 8}
+SECONDS = 20.0  # no reader takes so long, whatever it is given
+Check = Callable[[Path, bytes], None]  # reads a damaged file: raises UserError, or asserts that it read the truth
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run with all its files, and small data sets."""
+    home = tmp_path_factory.mktemp("home")
+    before = os.environ.get("ATTNREPRO_RESULTS")
+    os.environ["ATTNREPRO_RESULTS"] = str(home / "results")
+    try:
+        source = identify("shapes")
+        recipe = fit_to_data(resolve("quadratic", budget="smoke", changes=TINY | {"epochs": 4}), source)
+        run = Run(recipe=recipe, source=source)
+        Session(torch.device("cpu")).finish(run, "attnrepro train quadratic")
+        for seed in range(1, 4):
+            ledger.append({"run_id": f"run-{seed}", "row": "quadratic", "seed": seed, "top1_last": seed / 7})
+        (home / "run").symlink_to(run.folder)
+    finally:
+        if before is None:
+            del os.environ["ATTNREPRO_RESULTS"]
+        else:
+            os.environ["ATTNREPRO_RESULTS"] = before
+    return home
+
+
+def draw_images(form: str) -> list[bytes]:
+    drawn, images = np.random.default_rng(0), []
+    for _ in range(8):
+        buffer = io.BytesIO()
+        Image.fromarray(drawn.integers(0, 255, (16, 16, 3), dtype=np.uint8)).save(buffer, form)
+        images.append(buffer.getvalue())
+    return images
+
+
+def same(one: Any, other: Any) -> bool:
+    """Say whether two results are equal to the bit, tensors and NaN included."""
+    if isinstance(one, torch.Tensor):
+        return (
+            one.dtype == other.dtype and one.shape == other.shape and one.numpy().tobytes() == other.numpy().tobytes()
+        )
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(same(a, b) for a, b in zip(one, other, strict=True))
+    return bool(one == other or (one != one and other != other))
+
+
+def reading(read: Callable[[Path], Any], path: Path) -> Check:
+    """Return a check: what a damaged file is read as must be what the whole one is read as."""
+    truth = read(path)
+
+    def check(damaged: Path, _: bytes) -> None:
+        assert same(read(damaged), truth), "a silent wrong value"
+
+    return check
+
+
+def ledger_check(path: Path) -> Check:
+    """Rows may be missing only as whole lines; those that are read are those that were written."""
+    truth = {line["run_id"]: line for line in ledger.read(path).to_dict("records")}
+    lines = set(path.read_bytes().splitlines(keepends=True))
+
+    def check(damaged: Path, content: bytes) -> None:
+        rows = ledger.read(damaged).to_dict("records")
+        assert all(
+            same({k: str(v) for k, v in row.items()}, {k: str(v) for k, v in truth[row["run_id"]].items()})
+            for row in rows
+        )
+        if len(rows) < len(truth):
+            assert set(content.splitlines(keepends=True)) <= lines
+
+    return check
+
+
+def data_check(root: Path) -> Check:
+    """Damaged data is refused, or it is data of another fingerprint."""
+    whole = identify(str(root))
+
+    def check(damaged: Path, content: bytes) -> None:
+        folder = damaged
+        while folder.name != root.name:
+            folder = folder.parent
+        source = identify(str(folder))
+        dataset._load.cache_clear()
+        found = dataset.load(source, DataChoice(name="x"))
+        assert source.sha256 != whole.sha256
+        assert found.train.images.dtype == torch.uint8
+        assert len(found.train.images) == len(found.train.labels)
+
+    return check
+
+
+def state_of(path: Path) -> Any:
+    return load_state(path, None, torch.device("cpu"))
+
+
+def weights_of(path: Path) -> Any:
+    weights = load_weights(path)
+    return [weights.recipe.to_json(), weights.tensors, weights.epoch]
+
+
+def make_parquet(folder: Path) -> Path:
+    folder.mkdir()
+    rows = [{"bytes": image, "path": f"{number}.png"} for number, image in enumerate(draw_images("PNG"))]
+    table = pa.table({"img": rows, "label": pa.array([0, 1] * 4, pa.int64())})
+    for split in ("train", "test"):
+        pq.write_table(
+            table, folder / f"{split}-00000-of-00001.parquet", compression="snappy" if split == "train" else "none"
+        )
+    return folder
+
+
+def make_images(folder: Path, form: str) -> Path:
+    for number, image in enumerate(draw_images(form)):
+        place = folder / ("train" if number < 4 else "test") / "ab"[number % 2]
+        place.mkdir(parents=True, exist_ok=True)
+        (place / f"{number}.{form.lower()}").write_bytes(image)
+    return folder
+
+
+def read_published(name: str) -> Callable[[Path], Any]:
+    def read(path: Path) -> Any:
+        if name == "curves":
+            return published.read_curves(path.parent)
+        return (
+            published.read_hyperparameters(path.parent)
+            if name == "hyperparameters"
+            else published.read_table(name, path.parent)
+        )
+
+    return read
+
+
+def prepare(kind: str, home: Path, here: Path) -> tuple[Path, Check]:
+    """Return a file of its own to damage, and how to check what is read from it."""
+    if kind == "parquet":
+        root = make_parquet(here / "photos")
+        return root / "train-00000-of-00001.parquet", data_check(root)
+    if kind in ("png", "jpeg"):
+        root = make_images(here / "photos", kind.upper())
+        return root / "train" / "a" / f"0.{kind}", data_check(root)
+    if kind.startswith("published"):
+        name = kind.split("-")[1]
+        path = here / f"{name}.csv"
+        path.write_bytes((published.FOLDER / path.name).read_bytes())
+        return path, committed(path, published.FOLDER, read_published(name))
+    if kind == "structure":
+        path = here / "structure.csv"
+        path.write_bytes((MEASURED / path.name).read_bytes())
+        return path, committed(path, MEASURED, read_structure)
+    source = home / "results" / "runs.csv" if kind == "ledger" else home / "run" / FILES[kind][0]
+    path = here / source.name
+    path.write_bytes(source.read_bytes())
+    return path, ledger_check(path) if kind == "ledger" else reading(FILES[kind][1], path)
+
+
+def committed(path: Path, folder: Path, read: Callable[[Path], Any]) -> Check:
+    """For a committed file: its truth where a list of checksums lies beside it, else at least no other exception."""
+    sums = folder / SUMS
+    if sums.exists() and path.name in sums.read_text():
+        (path.parent / SUMS).write_bytes(sums.read_bytes())
+        return reading(read, path)
+
+    def check(damaged: Path, _: bytes) -> None:
+        assert isinstance(read(damaged), dict | list)
+
+    return check
+
+
+FILES: dict[str, tuple[str, Callable[[Path], Any]]] = {
+    "last": ("last.pt", state_of),
+    "weights": ("best.safetensors", weights_of),
+    "manifest": ("manifest.json", lambda path: manifest.read(path.parent)),
+    "history": ("history.csv", read_history),
+    "positions": ("positions.csv", lambda path: read_positions(path.parent)),
+}
+KINDS = (
+    *FILES,
+    "ledger",
+    "parquet",
+    "png",
+    "jpeg",
+    "published-hierarchical",
+    "published-hyperparameters",
+    "published-curves",
+    "structure",
+)
+
+
+def damage(kind: str, home: Path, here: Path, count: int, seed: int) -> tuple[int, int]:
+    """Read ``count`` damaged copies; return how many were refused and how many read."""
+    path, check = prepare(kind, home, here)
+    content, refused, faults = path.read_bytes(), 0, list[str]()
+    for changed in mutations(content, count, seed):
+        path.write_bytes(changed)
+        begun = time.monotonic()
+        try:
+            check(path, changed)
+        except UserError as error:
+            refused += 1
+            names = (path.name, str(path.parent), path.parent.name)
+            named = any(name in error.message for name in names)
+            if not named or not error.hint or "\n" in error.message:
+                faults.append(f"{error.message} | {error.hint}")
+        assert time.monotonic() - begun < SECONDS
+        assert path.read_bytes() == changed, "reading changed the file"
+    assert not faults, "errors must name the file, give a hint and be one sentence"
+    return refused, count - refused
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_few_damages_of_every_kind_are_seen(kind: str, home: Path, tmp_path: Path) -> None:
+    refused, _ = damage(kind, home, tmp_path, 12, seed=1)
+    assert refused
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_many_damages_of_every_kind_are_seen(kind: str, home: Path, tmp_path: Path) -> None:
+    refused, read = damage(kind, home, tmp_path, 1000, seed=0)
+    print(f"{kind}: {refused} refused, {read} read")
+    if kind in FILES:
+        assert refused >= 990  # what is read is a damage that changes nothing of what the file says
+
+
+class Bomb:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, ("exploded",)
+
+
+@pytest.mark.parametrize("form", ["pickle", "torch", "torch in a state"])
+def test_a_bomb_in_a_checkpoint_does_not_go_off(form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "last.pt"
+    if form == "pickle":
+        path.write_bytes(pickle.dumps(Bomb()))
+    else:
+        content = (
+            {"format": "attnrepro checkpoint 2", "identity": "x", "progress": Bomb()} if "state" in form else Bomb()
+        )
+        torch.save(content, path)
+    for read in (state_of, load_weights):
+        with pytest.raises(UserError, match=r"last\.pt"):
+            read(path)
+    assert not (tmp_path / "exploded").exists()
+    pickle.loads(path.read_bytes()) if form == "pickle" else torch.load(path, weights_only=False)  # a bomb indeed
+    assert (tmp_path / "exploded").exists()
+
+
+def test_a_checkpoint_whose_checksum_was_taken_away_is_refused(home: Path, tmp_path: Path) -> None:
+    for name, read in (("last.pt", state_of), ("best.safetensors", weights_of)):
+        content = (home / "run" / name).read_bytes()
+        place = content.rindex(b"attnrepro-sha256:")
+        path = tmp_path / name
+        path.write_bytes(content[:place] + b"attnrepro-sha255:" + content[place + 17 :])
+        with pytest.raises(UserError, match="checksum is gone"):
+            read(path)
+
+
+def test_checkpoints_from_before_there_were_checksums_are_read(home: Path, tmp_path: Path) -> None:
+    state = torch.load(home / "run" / "last.pt", weights_only=True)
+    torch.save(state | {"format": "attnrepro checkpoint 1"}, tmp_path / "last.pt")
+    assert same(state_of(tmp_path / "last.pt")["model"], state["model"])
+    facts = manifest.read(home / "run")
+    (tmp_path / "manifest.json").write_text(json.dumps(facts | {"format": "attnrepro manifest 1"}))
+    assert manifest.read(tmp_path)["recipe"] == facts["recipe"]

@@ -1,0 +1,312 @@
+"""SAN on ImageNet and on the Intel scenes: sizes and FLOPs, resized crops, rates, equalised and streamed images."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torchvision.transforms.functional as V
+from PIL import Image, ImageOps
+from torchvision import transforms
+from typer.testing import CliRunner
+
+from cli import app
+from paper_tables import table
+from paper_tables.published import read_table
+from reproduce import ledger
+from reproduce.architectures import San
+from reproduce.data import augment, dataset, layout
+from reproduce.data.dataset import load, stream
+from reproduce.data.equalise import equalise, luminance
+from reproduce.data.identity import identify
+from reproduce.errors import UserError
+from reproduce.evaluate import evaluate_checkpoint, open_weights
+from reproduce.models import build, count_parameters
+from reproduce.models.official_san import to_official
+from reproduce.models.san_cost import count_flops, count_macs
+from reproduce.recipe import Augmentation, DataChoice, read_settings
+from reproduce.recipes import TABLES, plan_table, resolve
+from reproduce.rng import generator
+from reproduce.schedule import learning_rate
+
+# dossier, SAN 2.2: parameters, the paper's FLOPs and multiply-accumulates (G) at 224 pixels
+PUBLISHED = {
+    "san10-pair": (10_531_848, 2.155, 2.044),
+    "san10-patch": (11_841_124, 1.865, 1.791),
+    "san15-pair": (14_065_436, 3.023, 2.859),
+    "san15-patch": (16_181_310, 2.583, 2.478),
+    "san19-pair": (17_596_156, 3.844, 3.636),
+    "san19-patch": (20_518_470, 3.259, 3.130),
+}
+# the scenes' networks: row, pixels, parameters, FLOPs (G)
+SCENES = [
+    ("san15-patch-scenes", 150, 14_144_604, 1.046),
+    ("san15-patch-scenes", 224, 14_144_604, 2.581),
+    ("san15-pair-scenes", 150, 12_028_730, 1.225),
+]
+
+
+@pytest.mark.parametrize("row", PUBLISHED)
+def test_sizes_and_flops_to_every_digit(row: str) -> None:
+    spec = resolve(row).model
+    assert isinstance(spec, San)
+    with torch.device("meta"):
+        assert count_parameters(build(spec)) == PUBLISHED[row][0]
+    assert round(count_flops(spec, 224) / 1e9, 3) == PUBLISHED[row][1]
+    assert round(count_macs(spec, 224) / 1e9, 3) == PUBLISHED[row][2]
+    printed = read_table("imagenet")
+    assert f"{PUBLISHED[row][0] / 1e6:.1f}M" == printed[row, "params"].printed()
+    assert f"{count_flops(spec, 224) / 1e9:.1f}G" == printed[row, "flops"].printed()
+
+
+@pytest.mark.parametrize(("row", "size", "params", "flops"), SCENES)
+def test_sizes_of_the_scenes_networks(row: str, size: int, params: int, flops: float) -> None:
+    spec = resolve(row).model
+    assert isinstance(spec, San)
+    with torch.device("meta"):
+        assert count_parameters(build(spec)) == params
+    assert round(count_flops(spec, size) / 1e9, 3) == flops
+    assert spec.sides() == [75, 37, 18, 9, 4]
+
+
+def test_the_other_reading_of_subtraction() -> None:  # V2
+    changes = {"model.relation": "subtraction"}
+    with torch.device("meta"):
+        model = build(resolve("san15-patch-scenes", changes=changes).model)
+    gamma = model.stages[4][0].attention.gamma
+    assert gamma[1].weight.shape[1] == 128 * 49  # r k^2: no phi of its own
+    with pytest.raises(UserError, match="too small for a 7x7 footprint"):
+        build(resolve("san15-patch-scenes", changes={"model.image_size": 120}).model)
+
+
+def test_the_table_shows_flops_and_the_papers_baselines() -> None:
+    plan = plan_table(TABLES["imagenet"], variant="described", budget="paper")
+    empty = ledger.read(Path("no such ledger.csv"))
+    built = table.build("imagenet", plan, empty, empty)
+    assert [row.row for row in built.rows] == list(PUBLISHED)
+    assert [row.flops for row in built.rows] == [count_flops(plan[row].model, 224) for row in PUBLISHED]
+    assert any("resnet50 top1 0.769, top5 0.935, params 25.6M, flops 4.1G" in note for note in built.notes)
+
+
+def test_the_rate_is_torchs_cosine_by_epoch() -> None:
+    recipe = resolve("san10-pair")
+    optimiser = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+    theirs = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=100)
+    for epoch in range(1, 101):
+        ours = learning_rate(recipe.schedule, lr=0.1, epochs=100, epoch=epoch)
+        assert ours == pytest.approx(optimiser.param_groups[0]["lr"], abs=1e-12)
+        optimiser.step()
+        theirs.step()
+
+
+# --- resized crops ---
+
+
+def test_a_resized_crop_is_torchvisions_on_the_same_rectangle() -> None:
+    size, count = 32, 40
+    draws_of = torch.Generator().manual_seed(1)
+    images = torch.randint(0, 256, (count, 3, size, size), dtype=torch.uint8, generator=draws_of)
+    chosen = Augmentation(resized_crop=(0.08, 1.0))
+    draws = augment.draw(chosen, count, size, lambda name: generator(0, name, 1))
+    found = augment.apply(images, draws)
+    assert found.dtype == torch.uint8
+    for place in range(count):
+        rectangle = [int(value[place]) for value in draws["resized"]]
+        wanted = V.resized_crop(images[place].float(), *rectangle, [size, size])
+        assert (found[place].float() - wanted).abs().max() <= 0.51
+        pillow = V.resized_crop(V.to_pil_image(images[place]), *rectangle, [size, size])
+        assert (found[place].int() - V.pil_to_tensor(pillow).int()).abs().max() <= 1
+
+
+def test_resized_crops_are_distributed_as_torchvisions() -> None:
+    from scipy import stats
+
+    size, count = 224, 3000
+    chosen = Augmentation(resized_crop=(0.08, 1.0))
+    draws = augment.draw(chosen, count, size, lambda name: generator(0, name, 1))
+    torch.manual_seed(0)
+    blank = torch.zeros(3, size, size)
+    theirs = np.array(
+        [transforms.RandomResizedCrop.get_params(blank, (0.08, 1.0), (3 / 4, 4 / 3)) for _ in range(count)]
+    )
+    for ours, other in zip(draws["resized"], theirs.T, strict=True):
+        assert stats.ks_2samp(ours.numpy(), other).pvalue > 1e-3
+        assert (ours >= 0).all()
+    top, left, height, width = draws["resized"]
+    assert bool((top + height <= size).all() and (left + width <= size).all())
+
+
+@pytest.mark.parametrize("value", [(0.5,), (0.0, 1.0), (0.8, 0.2), (0.5, 1.5)])
+def test_a_resized_crop_out_of_range_is_named(value: tuple[float, ...]) -> None:
+    with pytest.raises(UserError, match=r"augmentation\.resized_crop cannot be"):
+        augment.check(Augmentation(resized_crop=value))
+
+
+# --- histogram equalisation ---
+
+
+def pictures(count: int = 5, size: int = 24) -> torch.Tensor:
+    shape = (count, 3, size, size)
+    noise = torch.randn(shape, generator=torch.Generator().manual_seed(2))
+    return (90 + 25 * noise).clamp(0, 255).to(torch.uint8)
+
+
+def test_luminance_and_its_equalisation_are_pillows() -> None:
+    images = pictures()
+    images[3] = 77  # one level: nothing to spread
+    images[4, :, :12], images[4, :, 12:] = 10, 200
+    for image, after in zip(images, equalise(images), strict=True):
+        grey = V.to_pil_image(image).convert("L")
+        assert np.array_equal(luminance(image.numpy()), np.asarray(grey))
+        wanted = np.asarray(ImageOps.equalize(grey)).astype(int)
+        change = torch.from_numpy(wanted - np.asarray(grey))
+        assert torch.equal(after.int(), (image.int() + change).clamp(0, 255).int())
+    grey_only = pictures()[:, :1].expand(-1, 3, -1, -1).contiguous()
+    for image, after in zip(grey_only, equalise(grey_only), strict=True):
+        assert np.array_equal(after[0].numpy(), np.asarray(ImageOps.equalize(V.to_pil_image(image[0]))))
+
+
+def test_equalised_data_is_the_same_data_equalised() -> None:
+    source, few = identify("shapes"), DataChoice(train_limit=20, test_limit=10)
+    plain, even = load(source, few), load(source, DataChoice(train_limit=20, test_limit=10, equalise=True))
+    assert torch.equal(even.train.images, equalise(plain.train.images))
+    assert torch.equal(even.test.labels, plain.test.labels)
+    assert not torch.equal(even.test.images, plain.test.images)
+
+
+def test_hist_eq_is_the_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATTNREPRO_RESULTS", str(tmp_path))
+    tiny = ["--set", "data.train_limit=40", "--set", "data.test_limit=10", "--set", "epochs=1"]
+    done = CliRunner().invoke(app, ["train", "san15-pair-scenes", "--hist-eq", "--json", *tiny])
+    assert done.exit_code == 0, done.output
+    weights = open_weights(next(tmp_path.rglob("best.safetensors")))
+    assert weights.recipe.data.equalise
+    assert weights.recipe == resolve(
+        "san15-pair-scenes", budget="smoke", changes=read_settings([*tiny[1::2], "data.equalise=true"])
+    )
+
+
+def test_the_figure_of_histograms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from figures.histograms import draw_histograms
+
+    monkeypatch.setenv("ATTNREPRO_DATA", str(tmp_path))
+    record = draw_histograms("svg", tmp_path / "six.svg")
+    assert "shapes" in record["title"]
+    lines = np.loadtxt(record["data"][0], delimiter=",", skiprows=1)
+    assert lines[lines[:, 0] == 0][:, 2].sum() == lines[lines[:, 0] == 0][:, 3].sum() == 32 * 32
+
+
+# --- streamed images, and official weights on a folder of them ---
+
+
+def save(path: Path, seed: int, size: tuple[int, int] = (40, 30)) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), np.uint8)
+    Image.fromarray(pixels).save(path)
+
+
+@pytest.fixture
+def validation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An ImageNet validation folder of three classes with two images each."""
+    monkeypatch.setattr(layout, "_IMAGENET_CLASSES", 3)
+    for number, name in enumerate(("n01440764", "n01443537", "n01484850")):
+        for image in range(2):
+            save(tmp_path / f"imagenet/val/{name}/ILSVRC2012_val_{number}{image}.JPEG", 10 * number + image)
+    return tmp_path / "imagenet"
+
+
+def test_a_validation_folder_alone_is_a_test_split(validation: Path) -> None:
+    for place in (validation, validation / "val"):
+        source = identify(str(place))
+        assert (source.image_size, source.fit, len(source.classes)) == (224, "crop", 3)
+        read = load(source, DataChoice(train_limit=0))
+        assert read.test.labels.tolist() == [0, 0, 1, 1, 2, 2]
+        with pytest.raises(UserError, match="has no training split"):
+            load(source, DataChoice())
+
+
+def test_parts_are_the_whole_in_order(validation: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = identify(str(validation))
+    whole = load(source, DataChoice(train_limit=0)).test
+    monkeypatch.setattr(dataset, "_PART_BYTES", 4 * 3 * 224**2 + 1)
+    parts = list(stream(source, DataChoice(), "test", 2))
+    assert [len(part) for part in parts] == [4, 2]
+    assert torch.equal(torch.cat([part.images for part in parts]), whole.images)
+    assert torch.equal(torch.cat([part.labels for part in parts]), whole.labels)
+    assert [len(part) for part in stream(source, DataChoice(), "test", 5)] == [5, 1]  # a part is whole batches
+
+
+def test_official_weights_are_evaluated_on_it(validation: Path, tmp_path: Path) -> None:
+    for image in validation.rglob("*1.JPEG"):
+        image.unlink()
+    torch.manual_seed(0)
+    model = build(resolve("san10-patch", changes={"model.classes": 3}).model)
+    path = tmp_path / "san10.pth"
+    torch.save(
+        {"epoch": 100, "state_dict": {f"module.{k}": v for k, v in to_official(model.state_dict()).items()}}, path
+    )
+    result = evaluate_checkpoint(path, str(validation), None, torch.device("cpu"), "fp32")
+    assert (result["row"], result["images"], result["epoch"]) == ("san10-patch", 3, 100)
+    images = load(identify(str(validation)), DataChoice(train_limit=0)).test.images
+    normalised = V.normalize(images.float() / 255, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+    with torch.no_grad():
+        logits = model.eval()(normalised)
+    right = (logits.argmax(1) == torch.arange(3)).double().mean().item()
+    assert result["top1"] == pytest.approx(right)
+    loss = torch.nn.functional.cross_entropy(logits, torch.arange(3))
+    assert result["loss"] == pytest.approx(loss.item(), abs=1e-4)
+    assert not result["official"]  # three classes, not the paper's thousand
+    even = evaluate_checkpoint(path, str(validation), None, torch.device("cpu"), "fp32", equalise=True)
+    assert even["equalised"]
+    assert even["loss"] != result["loss"]
+    with pytest.raises(UserError, match="tells 3 apart"):
+        evaluate_checkpoint(path, "shapes", None, torch.device("cpu"), "fp32")
+
+
+def test_published_values_stand_beside_official_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = {"row": "san19-patch", "dataset": "imagenet", "top1": 0.7815, "top5": 0.9391, "loss": 0.9, "images": 50_000}
+    found |= {"interval": [0.778, 0.785], "eval_mode": "eval", "official": True}
+    monkeypatch.setattr("reproduce.evaluate.evaluate_checkpoint", lambda *_, **__: dict(found))
+    (tmp_path / "x.pth").touch()
+    told = CliRunner().invoke(app, ["eval", str(tmp_path / "x.pth")])
+    assert "published with these weights: top-1 0.7820, top-5 0.9390" in told.output
+    found["official"] = False
+    assert "published" not in CliRunner().invoke(app, ["eval", str(tmp_path / "x.pth")]).output
+
+
+def test_intel_scenes_without_the_data_say_where_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATTNREPRO_DATA", str(tmp_path))
+    with pytest.raises(UserError, match="intel-scenes is not in") as caught:
+        identify("intel-scenes")
+    for part in ("puneet6060/intel-image-classification", "Kaggle", "seg_train", "seg_test", str(tmp_path)):
+        assert part in caught.value.hint
+
+
+@pytest.mark.parametrize("double", [True, False])
+def test_intel_scenes_as_people_unzip_them(tmp_path: Path, double: bool) -> None:
+    """Double or single folders, a grey image, one of another size, and images without labels beside them."""
+    train = tmp_path / ("scenes/seg_train/seg_train" if double else "scenes/seg_train")
+    test = tmp_path / ("scenes/seg_test/seg_test" if double else "scenes/seg_test")
+    names = ("buildings", "forest", "glacier", "mountain", "sea", "street")
+    for number, name in enumerate(names):
+        save(train / name / "1.jpg", number, (150, 150))
+        save(test / name / "2.jpg", 10 + number, (150, 113))
+    Image.new("L", (150, 150), 99).save(train / "sea/grey.jpg")
+    save(tmp_path / "scenes/seg_pred/seg_pred/3.jpg", 9)
+    source = identify(str(tmp_path / "scenes"))
+    assert (source.classes, source.image_size, source.fit) == (names, 150, "stretch")
+    read = load(source, DataChoice(name="intel-scenes"))
+    assert (read.train.labels.tolist(), read.test.labels.tolist()) == ([0, 1, 2, 3, 4, 4, 5], [0, 1, 2, 3, 4, 5])
+    assert read.test.images.shape == (6, 3, 150, 150)
+    grey = read.train.images[5]
+    assert torch.equal(grey[0], grey[1])
+
+
+def test_recipes_of_the_scenes() -> None:
+    one, two = (resolve("san15-patch-scenes", variant=name) for name in ("described", "as-run"))
+    for recipe in (one, two):
+        assert (recipe.epochs, recipe.batch_size, recipe.optimiser.lr, recipe.model.image_size) == (45, 64, 1e-4, 150)
+    assert (one.optimiser.kind, two.optimiser.kind, two.label_smoothing) == ("adam", "sgd", 0.1)
+    values = read_table("scenes")
+    patch = "san15-patch-scenes"
+    assert (values[patch, "top1"].printed(), values[patch, "top1_train"].printed()) == ("0.87", "0.88")

@@ -21,6 +21,7 @@ from reproduce.options import (
     Budget,
     Cpus,
     Data,
+    Deterministic,
     Device,
     DryRun,
     Gpus,
@@ -138,6 +139,7 @@ def train(
     jobs: Jobs = None,
     max_minutes: Minutes = None,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write the curve for TensorBoard, too.")] = False,
+    deterministic: Deterministic = False,
     on: On = "here",
     address: Address = None,
     cpus: Cpus = None,
@@ -164,6 +166,7 @@ def train(
         jobs=jobs,
         max_minutes=max_minutes,
         tensorboard=tensorboard,
+        deterministic=deterministic,
         place=place,
     )
     doing = None if dry_run else running
@@ -236,6 +239,7 @@ def table(
     out: Annotated[Path | None, typer.Option(help="Write to a file.", show_default="stdout")] = None,
     jobs: Jobs = None,
     max_minutes: Minutes = None,
+    deterministic: Deterministic = False,
     on: On = "here",
     address: Address = None,
     cpus: Cpus = None,
@@ -260,7 +264,14 @@ def table(
         from paper_tables.table import build, committed_runs
 
         place = find_place(on, address=address, cpus=cpus, gpus=gpus, device=device)
-        running = Running(device=device, agree=ask(yes), jobs=jobs, max_minutes=max_minutes, place=place)
+        running = Running(
+            device=device,
+            agree=ask(yes),
+            jobs=jobs,
+            max_minutes=max_minutes,
+            deterministic=deterministic,
+            place=place,
+        )
         state = complete(
             plan_table(paper, variant=variant, budget=budget or "smoke", changes=changes),
             data=data,

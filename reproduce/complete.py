@@ -27,6 +27,7 @@ class Running:
     jobs: int | None = None
     max_minutes: float | None = None
     tensorboard: bool = False
+    deterministic: bool = False
     place: Place = field(default_factory=Place)
 
 
@@ -73,6 +74,7 @@ def _do(missing: list[Run], running: Running, command: str) -> None:
             resume=running.resume,
             max_minutes=running.max_minutes,
             tensorboard=running.tensorboard,
+            deterministic=running.deterministic,
             ranks=ranks,
         )
         finish_all(session, missing, command, agree=running.agree, jobs=running.jobs, place=running.place)

@@ -29,6 +29,7 @@ from reproduce.measure import mean_latency_ms, peak_memory_mb, reset_peak_memory
 from reproduce.models import build, count_macs, count_parameters
 from reproduce.plan import find_done
 from reproduce.ranks import ALONE, Ranks, is_loss_of_rank, own_device
+from reproduce.rng import make_deterministic
 from reproduce.run import Run
 from reproduce.train import Progress, train
 
@@ -59,6 +60,7 @@ class Session:
     max_minutes: float | None = None
     tensorboard: bool = False
     ranks: Ranks = ALONE
+    deterministic: bool = False
     appends: bool = True  # False: whoever asked for the run appends its row
 
     def __post_init__(self) -> None:
@@ -116,6 +118,8 @@ class Session:
         on_event: "Callable[[Event], None] | None",
         on_step: "Callable[[int, int, int], None] | None",
     ) -> dict[str, Any] | None:
+        if self.deterministic:
+            make_deterministic(self.device)
         dataset = load(run.source, run.recipe.data)
         record = self._open_record(run, command) if self.ranks.main else {}
         reset_peak_memory(self.device)

@@ -24,3 +24,4 @@ Gpus = Annotated[
     int | None, typer.Option(min=0, help="GPUs a run on Ray or SLURM gets.", show_default="1, or 0 on cpu")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print which runs would be done where, and do none.")]
+Deterministic = Annotated[bool, typer.Option("--deterministic", help="Deterministic operators only (CUDA: slower).")]

@@ -4,6 +4,7 @@ order = torch.randperm(n, generator=generator(seed, "order", epoch))
 """
 
 import hashlib
+import os
 
 import torch
 
@@ -22,3 +23,15 @@ def generator(seed: int, purpose: str, epoch: int = 0, device: str | torch.devic
 def seed_global(seed: int, purpose: str, epoch: int = 0) -> None:
     """Seed torch's global generators, which initialisation and dropout draw from."""
     torch.manual_seed(derive(seed, purpose, epoch))
+
+
+def make_deterministic(device: torch.device) -> None:
+    """Let this process use deterministic operators only, so that a seed gives the same numbers again on CUDA too.
+
+    On a CPU they are deterministic already. An operator that has no deterministic form then raises RuntimeError.
+    Slower on CUDA; takes effect for cuBLAS only before its first product.
+    """
+    if device.type == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.backends.cudnn.benchmark = False
+    torch.use_deterministic_algorithms(True)

@@ -13,6 +13,7 @@ from reproduce.errors import UserError
 from reproduce.models import build
 from reproduce.recipe import Recipe
 from reproduce.recipes import resolve
+from reproduce.rng import make_deterministic
 from reproduce.run import Run, fit_to_data
 from reproduce.train import make_optimiser, smoothed_cross_entropy, train
 
@@ -237,3 +238,16 @@ def test_accuracy_over_another_number_of_images() -> None:  # A3
     _, slipped = train(run, dataset, device=CPU)
     assert slipped.history[0]["test_top1"] == pytest.approx(0.5 * right.history[0]["test_top1"])
     assert slipped.history[0]["test_loss"] == right.history[0]["test_loss"]
+
+
+def test_deterministic_operators_train_the_same_weights_on_a_cpu() -> None:
+    run, dataset = make_run("san-patch", epochs=1)
+    plain, _ = train(run, dataset, device=CPU, resume=False)
+    try:
+        make_deterministic(CPU)
+        assert torch.are_deterministic_algorithms_enabled()
+        strict, _ = train(run, dataset, device=CPU, resume=False)
+    finally:
+        torch.use_deterministic_algorithms(False)
+    for name, value in plain.state_dict().items():
+        assert torch.equal(value, strict.state_dict()[name]), name

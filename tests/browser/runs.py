@@ -53,8 +53,8 @@ def make_run(row: str, *, seed: int = 0, epoch: int = 3, top1: float = 0.5, **ch
     command = f"attnrepro train {row} --budget smoke"
     manifest.write(manifest.collect(recipe, source.name, source.sha256, seed, "fp32", "cpu", command), run.folder)
     lines = [
-        {"epoch": e, "train_loss": 2.0 / e, "test_loss": 2.2 / e, "test_top1": top1 * e / epoch}
-        for e in range(1, epoch + 1)
+        {"epoch": e, "train_loss": 2.0 / e, "test_loss": 2.2 / e, "test_top1": top1 * e / max(1, epoch)}
+        for e in range(1, max(1, epoch) + 1)
     ]
     write_history(run.folder / "history.csv", lines)
     ledger.append(

@@ -64,9 +64,11 @@ class Session:
     appends: bool = True  # False: whoever asked for the run appends its row
 
     def __post_init__(self) -> None:
-        """Refuse, before anything takes time, a board that could not be written."""
+        """Refuse, before anything takes time, a board that could not be written; settle the operators."""
         if self.tensorboard:
             check_board()
+        if self.deterministic:  # before anything is multiplied, the measured rate of an estimate included
+            make_deterministic(self.device)
 
     def estimate_seconds(self, run: Run) -> float:
         """Return a rough time for ``run``: its multiply-accumulates at half of the product rate measured just now.
@@ -118,7 +120,7 @@ class Session:
         on_event: "Callable[[Event], None] | None",
         on_step: "Callable[[int, int, int], None] | None",
     ) -> dict[str, Any] | None:
-        if self.deterministic:
+        if self.deterministic:  # in a worker, to which the session was handed as it is
             make_deterministic(self.device)
         dataset = load(run.source, run.recipe.data)
         record = self._open_record(run, command) if self.ranks.main else {}

@@ -38,11 +38,16 @@ def fit_plan(plan: Mapping[str, Recipe], data: str | None, *, needed: bool) -> F
         UserError: no row can be fitted.
     """
     recipes, sources, left_out = dict(plan), {}, {}
-    found: dict[str, Source] = {}
+    found: dict[str, Source | UserError] = {}
     for row, recipe in plan.items():
+        name = data if data is not None else recipe.data.name
+        if name not in found:
+            found[name] = _find(name)
+        source = found[name]
+        if isinstance(source, UserError):
+            left_out[row] = source
+            continue
         try:
-            name = data if data is not None else recipe.data.name
-            source = found[name] if name in found else found.setdefault(name, identify(name))
             recipes[row] = fit_to_data(recipe, source)
             sources[row] = source
         except UserError as error:
@@ -50,6 +55,13 @@ def fit_plan(plan: Mapping[str, Recipe], data: str | None, *, needed: bool) -> F
     if not sources and (data is not None or needed):
         raise next(iter(left_out.values()))
     return FittedPlan(recipes, sources, left_out)
+
+
+def _find(name: str) -> Source | UserError:
+    try:
+        return identify(name)
+    except UserError as error:
+        return error
 
 
 def list_runs(plan: FittedPlan, seeds: Iterable[int], precision: str) -> list[Run]:

@@ -5,6 +5,7 @@ paper's data come first, and whatever falls short of that is named as an obstacl
 """
 
 import functools
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,7 +72,7 @@ class Arm:
         return " ".join([*words, *(f"--set {setting}" for setting in self.settings)])
 
 
-class Evidence:
+class Evidence(ABC):
     """What a part may ask. The base knows what needs no training; what it lacks it reports as missing."""
 
     side: Literal["ours", "published"] = "ours"
@@ -82,17 +83,17 @@ class Evidence:
         self.study, self.table = study, table
         self.counts = read_counts() if counts is None else counts
 
+    @abstractmethod
     def samples(self, arms: Sequence[str], metric: str = "top1") -> Found | Missing:
         """Return a sample of every arm, all from comparable runs."""
-        raise NotImplementedError
 
+    @abstractmethod
     def curve(self, row: str, column: str = "test_top1") -> tuple[list[Point], str, tuple[str, ...]] | Missing:
         """Return (epoch, value) of training, what it is of, and obstacles."""
-        raise NotImplementedError
 
+    @abstractmethod
     def quantities(self, row: str, kind: str) -> tuple[list[dict[str, float]], str, tuple[str, ...]] | Missing:
         """Return what was measured on a trained network's attention maps, a record a head, with basis and obstacles."""
-        raise NotImplementedError
 
     def count(self, row: str, column: str = "params") -> float | Missing:
         """Return an exact count of the paper-scale model: ``params``, ``macs_fast`` or ``macs_naive``."""

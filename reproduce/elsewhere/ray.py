@@ -104,9 +104,8 @@ def _connect(place: Place) -> bool:
     if place.address not in (None, "auto"):
         _check_reachable(str(place.address))
     try:
-        ray.init(address=place.address, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False)
-    except TypeError:
-        ray.init(address=place.address, log_to_driver=False, logging_level=logging.ERROR)
+        board = False if place.address is None else None  # a running cluster has settled it
+        ray.init(address=place.address, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=board)
     except (ConnectionError, ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(

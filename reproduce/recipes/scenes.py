@@ -2,7 +2,6 @@
 
 Published: san15-patch-scenes, training accuracy .88, test accuracy .87, 45 epochs at a rate of 1e-4 in batches of 64
 (16 and 32 were worse, larger ones did not fit), on a Colab GPU. With subtraction "the results were not comparable".
-About 5 s an epoch on an H200 by arithmetic.
 
     attnrepro data fetch intel-scenes                        says where the images are to be had, and where to put them
     attnrepro table scenes                                   mini models, embedded images, minutes on two cores

@@ -1,7 +1,7 @@
 """ECE 176 report, Table 1: attention alternating with convolutions (baseline) against attention alone (proposed).
 
 Published top-1 on CIFAR-10, one run each (baseline -> proposed): pairwise .5358 -> .6422, patchwise .5973 -> .7524. The
-hardware is not stated; 250 epochs of the proposed networks are about half an hour each on an H200 by arithmetic.
+hardware is not stated.
 
     attnrepro table stacking                                     mini models, embedded images, under 4 minutes
     attnrepro table stacking --data PATH                         the same on real images

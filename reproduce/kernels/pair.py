@@ -17,6 +17,7 @@ from torch import Tensor
 from .shifts import Shifts, aggregate_planes, spread_gradient, weight_gradient
 from .window import Window
 
+TILE_BYTES = 2 << 20  # working set where a sample is cut: its taps are large, so they may as well fit the inner caches
 FORMS = ("difference", "product", "hidden")
 
 
@@ -72,11 +73,9 @@ def _weigh(
 ) -> None:
     """Fill ``alpha`` (made here where it is None) and ``y`` for the samples of ``hidden``."""
     logits = multiply(pair.weight2, activate(hidden, *affine)).view(len(hidden), -1, *hidden.shape[2:])
-    if alpha is None:
-        alpha = logits
-    torch.sub(logits, logits.amax(2, keepdim=True), out=alpha).exp_()
-    alpha /= alpha.sum(2, keepdim=True)
-    y.copy_(shifts.trim(aggregate_planes(shifts, shifts.spread(pair.beta), alpha).flatten(1, 2)))
+    alpha = torch.empty_like(logits) if alpha is None else alpha
+    torch.softmax(logits, 2, out=alpha)
+    aggregate_planes(shifts, shifts.spread(pair.beta), alpha, y)
 
 
 def fold(pair: Pair, mean: Tensor, var: Tensor, eps: float) -> tuple[Tensor, Tensor]:
@@ -104,8 +103,8 @@ def relate(pair: Pair, shifts: Shifts, form: str, centre: Tensor, planes: Tensor
     """Return u for some taps, (n, D, len(taps), Ho, pitch)."""
     u = centre.new_empty(*centre.shape[:2], len(taps), *centre.shape[2:])
     combine = torch.mul if form == "product" else torch.sub
-    for place, tap in enumerate(taps):
-        combine(centre, shifts.view(planes, tap), out=u[:, :, place])
+    for place, view in shifts.blocks(planes, taps):
+        combine(centre.unsqueeze(2), view, out=u[:, :, place])
     return u.add_(pair.c[:, None, None, None]) if form == "product" else u
 
 
@@ -116,7 +115,7 @@ def tiles(shifts: Shifts, batch: int, floats: int, itemsize: int) -> Iterator[tu
         if part.stop - part.start > 1:
             yield part, range(taps)
             continue
-        few = next(shifts.steps(taps, floats, itemsize)).stop
+        few = max(1, TILE_BYTES // max(1, floats * itemsize))
         for start in range(0, taps, few):
             yield part, range(start, min(start + few, taps))
 
@@ -144,7 +143,7 @@ def _project(pair: Pair, shifts: Shifts, form: str, hidden: Tensor) -> Tensor:
         out[..., shifts.out_width :].zero_()
         flat = out.flatten(2)
         total[0] += flat.sum(2).sum(0, dtype=torch.float64)
-        total[1] += torch.linalg.vecdot(flat, flat).sum(0, dtype=torch.float64)
+        total[1] += torch.linalg.vector_norm(flat, dim=2).double().square().sum(0)
     return total
 
 
@@ -209,8 +208,7 @@ def _unweigh(
         logits = weight_gradient(shifts, shifts.spread(pair.beta[part]), g, torch.empty_like(weight))
         if grad_alpha is not None:
             logits += grad_alpha[part]
-        logits *= weight
-        logits.addcmul_(weight, logits.sum(2, keepdim=True), value=-1)
+        logits = torch.ops.aten._softmax_backward_data(logits, weight, 2, logits.dtype)
         if grad_alpha is not None:
             logits[..., shifts.out_width :].zero_()
         flat, active = logits.flatten(2), activate(hidden[part], scale, shift)
@@ -219,7 +217,8 @@ def _unweigh(
         torch.bmm(pair.weight2.T.expand(len(flat), -1, -1), flat, out=back)
         close_relu(back, active, back)
         total[0] += back.sum(2).sum(0, dtype=torch.float64)
-        total[1] += torch.linalg.vecdot(back, hidden[part].flatten(2)).sum(0, dtype=torch.float64)
+        product = torch.mul(back, hidden[part].flatten(2), out=active)
+        total[1] += product.sum(2).sum(0, dtype=torch.float64)
     return grad_beta, grad_weight2, grad_u, total[0], total[1]
 
 

@@ -6,12 +6,13 @@
 The r*k*k values of a pixel exist for a few samples, or a few taps of one sample, at a time.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from .pair import multiply, tiles
+from .pair import close_relu, multiply, tiles
 from .shifts import Shifts
 from .window import Window
 
@@ -61,13 +62,14 @@ def project_backward(
         flat = u.flatten(1, 2).flatten(2)
         grad_weight[:, cut] += torch.matmul(g, flat.mT).sum(0).view_as(grad_weight[:, cut])
         grad_u = multiply(weight_MTC[:, cut].flatten(1).T, g)
-        grad_u = torch.ops.aten.threshold_backward(grad_u, flat, 0).view_as(u)
+        close_relu(grad_u, flat, grad_u)
+        grad_u = grad_u.view_as(u)
         grad_shift[:, cut] += grad_u.flatten(3).sum((0, 3)).T
+        for places, value in _values(shifts, centre, planes, taps):
+            product = torch.mul(grad_u[:, places], value, out=u[:, places])
+            grad_scale[:, cut][:, places] += product.flatten(3).sum((0, 3)).T
         for place, tap in enumerate(taps):
-            view, mine = shifts.view(planes, tap), grad_u[:, place]
-            value = view if centre is None else centre - view
-            grad_scale[:, tap] += torch.linalg.vecdot(mine.flatten(2), value.reshape(mine.flatten(2).shape)).sum(0)
-            slope = patch.scale[:, tap, None, None]
+            mine, slope = grad_u[:, place], patch.scale[:, tap, None, None]
             shifts.view(back, tap).addcmul_(mine, slope, value=1 if centre is None else -1)
             if sum_phi is not None:
                 sum_phi.addcmul_(mine, slope)
@@ -83,14 +85,18 @@ def _spread(patch: Patch, shifts: Shifts, part: slice) -> tuple[Tensor | None, T
     return centre, shifts.spread(patch.psi[part])
 
 
+def _values(shifts: Shifts, centre: Tensor | None, planes: Tensor, taps: range) -> Iterator[tuple[slice, Tensor]]:
+    """Yield (places in ``taps``, v (n, few, r, Ho, pitch))."""
+    for places, view in shifts.blocks(planes, taps):
+        value = view.transpose(1, 2)
+        yield places, value if centre is None else centre.unsqueeze(1) - value
+
+
 def _relate(patch: Patch, shifts: Shifts, centre: Tensor | None, planes: Tensor, taps: range) -> Tensor:
     """Return relu(s*v + b) for some taps, (n, len(taps), r, Ho, pitch)."""
     batch, width = planes.shape[1:3]
     u = planes.new_empty(batch, len(taps), width, shifts.out_height, shifts.pitch)
-    for place, tap in enumerate(taps):
-        scale, shift = patch.scale[:, tap, None, None], patch.shift[:, tap, None, None]
-        value = shifts.view(planes, tap)
-        if centre is not None:
-            value = centre - value
-        torch.mul(value, scale, out=u[:, place]).add_(shift)
-    return u.relu_()
+    scale, shift = (t.T[taps.start : taps.stop, :, None, None] for t in (patch.scale, patch.shift))
+    for places, value in _values(shifts, centre, planes, taps):
+        torch.mul(value, scale[places], out=u[:, places])
+    return u.add_(shift).relu_()

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from .window import Window, fold_border
 
-CHUNK_BYTES = 1 << 22  # working set of one step: in cache, and large enough to hide the cost of a call
+CHUNK_BYTES = 12 << 20  # working set of one step: within a last-level cache, and large enough to hide a call
+SHORT_ROW = 24  # pixels; longer rows are walked as fast one by one as joined
 WIDE_LIMIT = 1.4  # most rubbish tolerated, as Wq/Wo
 
 
@@ -27,7 +28,8 @@ class Shifts:
         self.out_height, self.out_width = window.out_size(height, width)
         # One row more than is read: the last tap's run ends up to pitch - Wo elements beyond its row.
         self.plane_height, self.plane_width = self.out_height + reach + 1, self.out_width + reach
-        self.pitch = self.plane_width if wide and self.plane_width <= WIDE_LIMIT * self.out_width else self.out_width
+        joined = wide and self.out_width < SHORT_ROW and self.plane_width <= WIDE_LIMIT * self.out_width
+        self.pitch = self.plane_width if joined else self.out_width
 
     @property
     def run(self) -> int:
@@ -48,14 +50,16 @@ class Shifts:
         rows, columns = self.plane_height * step, self.plane_width * step
         # The planes need not cover the whole padded map: what no tap reads is cut off.
         rows, columns = max(rows, height + 2 * pad), max(columns, width + 2 * pad)
-        padded = x_NCHW.new_zeros(batch, channels, rows, columns)
+        if pad and not self.window.reflect:
+            padded = x_NCHW.new_zeros(batch, channels, rows, columns)
+        else:  # written all over but beyond the border
+            padded = x_NCHW.new_empty(batch, channels, rows, columns)
+            padded[..., height + 2 * pad :, :].zero_()
+            padded[..., width + 2 * pad :].zero_()
         padded[..., pad : pad + height, pad : pad + width] = x_NCHW
-        if pad and self.window.reflect:
-            middle = padded[..., pad : pad + height, :]
-            middle[..., :pad] = middle[..., pad + 1 : 2 * pad + 1].flip(-1)
-            middle[..., pad + width : 2 * pad + width] = middle[..., width - 1 : pad + width - 1].flip(-1)
-            padded[..., :pad, :] = padded[..., pad + 1 : 2 * pad + 1, :].flip(-2)
-            padded[..., pad + height : 2 * pad + height, :] = padded[..., height - 1 : pad + height - 1, :].flip(-2)
+        if self.window.reflect:
+            _mirror(padded[..., pad : pad + height, :], -1, pad, width)
+            _mirror(padded, -2, pad, height)
         if step == 1:
             return padded.unsqueeze(0)
         padded = padded[..., : self.plane_height * step, : self.plane_width * step]
@@ -77,6 +81,22 @@ class Shifts:
             stride[1:],
             planes.storage_offset() + plane * stride[0] + offset,
         )
+
+    def blocks(self, planes: Tensor, taps: range) -> Iterator[tuple[slice, Tensor]]:
+        """Yield (places in ``taps``, view (N, C, few, Ho, pitch)): at stride 1 a row of taps is one view."""
+        if self.window.stride > 1:
+            for place, tap in enumerate(taps):
+                yield slice(place, place + 1), self.view(planes, tap).unsqueeze(2)
+            return
+        _, sample, channel, row, column = planes.stride()
+        start = taps.start
+        while start < taps.stop:
+            stop = min(taps.stop, start - start % self.window.kernel + self.window.kernel)
+            size = (*planes.shape[1:3], stop - start, self.out_height, self.pitch)
+            stride = (sample, channel, self.window.dilation * column, row, column)
+            view = planes.as_strided(size, stride, planes.storage_offset() + self.places[start][1])
+            yield slice(start - taps.start, stop - taps.start), view
+            start = stop
 
     def views(self, planes: Tensor, shared: int) -> list[Tensor]:
         """Return the views of all taps with the channels split, (N, C/shared, shared, Ho, pitch)."""
@@ -102,8 +122,9 @@ class Shifts:
         """Return (..., Ho, pitch) from (..., Ho, Wo), zero where there is no output."""
         if self.pitch == self.out_width:
             return g.contiguous()
-        wide = g.new_zeros(*g.shape[:-1], self.pitch)
+        wide = g.new_empty(*g.shape[:-1], self.pitch)
         wide[..., : self.out_width] = g
+        wide[..., self.out_width :].zero_()
         return wide
 
     def widen_flat(self, g: Tensor) -> Tensor:
@@ -117,8 +138,16 @@ class Shifts:
     def steps(self, batch: int, floats: int, itemsize: int) -> Iterator[slice]:
         """Yield slices of the batch, each with a working set of about `CHUNK_BYTES` (``floats`` values a sample)."""
         size = max(1, min(batch, CHUNK_BYTES // max(1, floats * itemsize)))
-        for start in range(0, batch, size):
-            yield slice(start, min(start + size, batch))
+        count = -(-batch // size)
+        for index in range(count):  # of nearly equal length: a short last step costs as many calls as a long one
+            yield slice(index * batch // count, (index + 1) * batch // count)
+
+
+def _mirror(padded: Tensor, dim: int, pad: int, size: int) -> None:
+    """Fill ``pad`` places on both sides of the ``size`` inner ones along ``dim`` with their reflection."""
+    for start, source in ((0, pad + 1), (pad + size, size - 1)):
+        edge = padded.narrow(dim, source, pad)
+        padded.narrow(dim, start, pad).copy_(edge.flip(dim) if pad > 1 else edge)
 
 
 def subtract(a_NCHW: Tensor, b_NCHW: Tensor, window: Window) -> Tensor:
@@ -128,8 +157,8 @@ def subtract(a_NCHW: Tensor, b_NCHW: Tensor, window: Window) -> Tensor:
     out = a_NCHW.new_empty(*a_NCHW.shape[:2], window.taps, *size)
     for part in shifts.steps(a_NCHW.shape[0], 4 * a_NCHW[0:1].numel(), a_NCHW.element_size()):
         planes, centre = shifts.spread(b_NCHW[part]), window.centres(a_NCHW[part])
-        for tap in range(window.taps):
-            torch.sub(centre, shifts.view(planes, tap), out=out[part, :, tap])
+        for place, view in shifts.blocks(planes, range(window.taps)):
+            torch.sub(centre.unsqueeze(2), view, out=out[part, :, place])
     return out.flatten(3)
 
 
@@ -162,17 +191,20 @@ def aggregate(x_NCHW: Tensor, weight_NQTL: Tensor, window: Window) -> Tensor:
     out = x_NCHW.new_empty(*x_NCHW.shape[:2], shifts.out_height, shifts.out_width)
     for part in shifts.steps(x_NCHW.shape[0], 3 * x_NCHW[0:1].numel(), x_NCHW.element_size()):
         planes, weight = shifts.spread(x_NCHW[part]), shifts.widen_flat(weight_NQTL[part])
-        out[part] = shifts.trim(aggregate_planes(shifts, planes, weight).flatten(1, 2))
+        aggregate_planes(shifts, planes, weight, out[part])
     return out
 
 
-def aggregate_planes(shifts: Shifts, planes: Tensor, weight_NQTY: Tensor) -> Tensor:
-    """Return (n, C/Cw, Cw, Ho, pitch) from the planes of x and weights (n, Cw, T, Ho, pitch)."""
+def aggregate_planes(shifts: Shifts, planes: Tensor, weight_NQTY: Tensor, out_NCHoWo: Tensor) -> None:
+    """Fill ``out_NCHoWo`` from the planes of x and weights (n, Cw, T, Ho, pitch)."""
     views, weights = shifts.views(planes, weight_NQTY.shape[1]), weight_NQTY.unsqueeze(1).unbind(3)
-    total = views[0] * weights[0]
+    whole = out_NCHoWo.shape[-1] == shifts.pitch
+    total = out_NCHoWo.unflatten(1, views[0].shape[1:3]) if whole else views[0].new_empty(views[0].shape)
+    torch.mul(views[0], weights[0], out=total)
     for view, weight in zip(views[1:], weights[1:], strict=True):
         total.addcmul_(view, weight)
-    return total
+    if not whole:
+        out_NCHoWo.copy_(shifts.trim(total.flatten(1, 2)))
 
 
 def spread_gradient(shifts: Shifts, g_NSQY: Tensor, weight_NQTY: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from .window import Window, fold_border
 
 CHUNK_BYTES = 12 << 20  # working set of one step: within a last-level cache, and large enough to hide a call
 SHORT_ROW = 24  # pixels; longer rows are walked as fast one by one as joined
-WIDE_LIMIT = 1.4  # most rubbish tolerated, as Wq/Wo
+WIDE_LIMIT, WIDE_MARGIN = 1.4, 2  # most rubbish tolerated, as Wq/Wo or in columns, whichever is more
 
 
 class Shifts:
@@ -28,7 +28,8 @@ class Shifts:
         self.out_height, self.out_width = window.out_size(height, width)
         # One row more than is read: the last tap's run ends up to pitch - Wo elements beyond its row.
         self.plane_height, self.plane_width = self.out_height + reach + 1, self.out_width + reach
-        joined = wide and self.out_width < SHORT_ROW and self.plane_width <= WIDE_LIMIT * self.out_width
+        widest = max(WIDE_LIMIT * self.out_width, self.out_width + WIDE_MARGIN)
+        joined = wide and self.out_width < SHORT_ROW and self.plane_width <= widest
         self.pitch = self.plane_width if joined else self.out_width
 
     @property

@@ -17,6 +17,7 @@ from reproduce.errors import UserError
 from reproduce.kernels import pairwise_attention, patchwise_attention, read_mapping
 from reproduce.models.algebra import KeepingModule
 from reproduce.models.dropout import drop
+from reproduce.models.pointwise import Pointwise
 from reproduce.models.san_cost import count_macs
 
 
@@ -59,9 +60,9 @@ class LocalAttention(KeepingModule):
         self.spec, self.kernel = spec, kernel
         r, mid, weights = spec.channels(channels)
         bias = spec.projection_bias
-        self.phi = nn.Conv2d(channels, r, 1, bias=bias)
-        self.psi = nn.Conv2d(channels, r, 1, bias=bias)
-        self.beta = nn.Conv2d(channels, mid, 1, bias=bias)
+        self.phi = Pointwise(channels, r, bias=bias)
+        self.psi = Pointwise(channels, r, bias=bias)
+        self.beta = Pointwise(channels, mid, bias=bias)
         taps = kernel * kernel
         pairwise = spec.attention == "pairwise"
         self.place = nn.Conv2d(2, 2, 1) if pairwise else None
@@ -115,7 +116,7 @@ class Bottleneck(nn.Module):
         self.norm = PassNorm(channels, passes)
         self.attention = LocalAttention(spec, channels, kernel, passes)
         self.mid_norm = PassNorm(mid, passes)
-        self.expand = nn.Conv2d(mid, channels, 1)
+        self.expand = Pointwise(mid, channels)
         self.discard_preactivation = spec.discard_preactivation
         self.dropout = spec.dropout
 
@@ -145,10 +146,10 @@ class SanNetwork(nn.Module):
         check_sizes(spec)
         self.spec = spec
         widths = spec.widths
-        self.stem = nn.Conv2d(3, spec.stem, 1, bias=False)
+        self.stem = Pointwise(3, spec.stem, bias=False)
         self.stem_norm = nn.BatchNorm2d(spec.stem)
         between = list(zip((spec.stem, *widths[:-1]), widths, strict=True)) if spec.transitions else []
-        self.transitions = nn.ModuleList(nn.Conv2d(old, new, 1, bias=False) for old, new in between)
+        self.transitions = nn.ModuleList(Pointwise(old, new, bias=False) for old, new in between)
         passes = len(widths) if spec.hierarchical and spec.pass_statistics == "per-pass" else 1
         stages = range(1 if spec.hierarchical else len(widths))
         self.stages = nn.ModuleList(

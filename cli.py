@@ -24,6 +24,7 @@ from reproduce.options import (
     Deterministic,
     Device,
     DryRun,
+    Execution,
     Gpus,
     HistEq,
     Jobs,
@@ -140,6 +141,7 @@ def train(
     max_minutes: Minutes = None,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write the curve for TensorBoard, too.")] = False,
     deterministic: Deterministic = False,
+    execution: Execution = "eager",
     on: On = "here",
     address: Address = None,
     cpus: Cpus = None,
@@ -167,6 +169,7 @@ def train(
         max_minutes=max_minutes,
         tensorboard=tensorboard,
         deterministic=deterministic,
+        execution=execution,
         place=place,
     )
     doing = None if dry_run else running
@@ -240,6 +243,7 @@ def table(
     jobs: Jobs = None,
     max_minutes: Minutes = None,
     deterministic: Deterministic = False,
+    execution: Execution = "eager",
     on: On = "here",
     address: Address = None,
     cpus: Cpus = None,
@@ -270,6 +274,7 @@ def table(
             jobs=jobs,
             max_minutes=max_minutes,
             deterministic=deterministic,
+            execution=execution,
             place=place,
         )
         state = complete(

@@ -28,6 +28,7 @@ class Running:
     max_minutes: float | None = None
     tensorboard: bool = False
     deterministic: bool = False
+    execution: str = "eager"
     place: Place = field(default_factory=Place)
 
 
@@ -63,18 +64,21 @@ def complete(
 
 
 def _do(missing: list[Run], running: Running, command: str) -> None:
+    from reproduce.execution import check_execution
     from reproduce.launch import Session, choose_device, finish_all
     from reproduce.ranks import join
 
     # elsewhere, each machine chooses its own
     device = choose_device(running.device if running.place.kind == "here" else "cpu")
     with join(device) as ranks:
+        check_execution(running.execution, device if running.place.kind == "here" else None, ranks.world)
         session = Session(
             device,
             resume=running.resume,
             max_minutes=running.max_minutes,
             tensorboard=running.tensorboard,
             deterministic=running.deterministic,
+            execution=running.execution,
             ranks=ranks,
         )
         finish_all(session, missing, command, agree=running.agree, jobs=running.jobs, place=running.place)

@@ -7,7 +7,6 @@ row = session.finish(run, command="attnrepro train vit")
 import logging
 import os
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -20,15 +19,15 @@ from tqdm import tqdm
 from reproduce import ledger, manifest
 from reproduce.board import check_board, open_board
 from reproduce.data.dataset import load
-from reproduce.data.identity import Source
 from reproduce.elsewhere import Place
 from reproduce.errors import UserError
 from reproduce.holding import hold
 from reproduce.logs import LOG
 from reproduce.measure import mean_latency_ms, peak_memory_mb, reset_peak_memory
-from reproduce.models import build, count_macs, count_parameters
+from reproduce.models import count_macs, count_parameters
 from reproduce.plan import find_done
 from reproduce.ranks import ALONE, Ranks, is_loss_of_rank, own_device
+from reproduce.rehearsal import estimate_seconds
 from reproduce.rng import make_deterministic
 from reproduce.run import Run
 from reproduce.train import Progress, train
@@ -61,6 +60,7 @@ class Session:
     tensorboard: bool = False
     ranks: Ranks = ALONE
     deterministic: bool = False
+    execution: str = "eager"
     appends: bool = True  # False: whoever asked for the run appends its row
 
     def __post_init__(self) -> None:
@@ -70,16 +70,17 @@ class Session:
         if self.deterministic:  # before anything is multiplied, the measured rate of an estimate included
             make_deterministic(self.device)
 
-    def estimate_seconds(self, run: Run) -> float:
-        """Return a rough time for ``run``: its multiply-accumulates at half of the product rate measured just now.
-
-        Three passes' worth of products an image in training, one in evaluation.
-        """
-        recipe = run.recipe
-        macs = count_macs(build(recipe.model), recipe.model.image_size)
-        images = recipe.data.train_limit or _count_images(run.source)
-        flops = 2.0 * macs * 3.0 * images * recipe.total_epochs
-        return flops / (0.5 * measure_rate(self.device, run.precision))
+    def estimate_seconds(self, runs: "list[Run]") -> float:
+        """Return about how long ``runs`` take one after the other; seeds of one recipe are taken to cost the same."""
+        costs: dict[str, float] = {}
+        total = 0.0
+        for run in runs:
+            alike = f"{run.recipe.sha256()} {run.source.name} {run.precision}"
+            if alike not in costs:
+                with _threads(run, self.device):
+                    costs[alike] = estimate_seconds(run, self.device, self.execution)
+            total += costs[alike]
+        return total
 
     def finish(
         self,
@@ -142,6 +143,7 @@ class Session:
                 on_epoch=on_epoch,
                 on_step=on_step or (None if on_event else step),
                 ranks=self.ranks,
+                execution=self.execution,
             )
             if progress.epoch < run.recipe.total_epochs and not progress.diverged:
                 return None
@@ -163,6 +165,7 @@ class Session:
             recipe, run.source.name, run.source.sha256, run.seed, run.precision, str(self.device), command
         )
         facts["data_path"] = str(run.source.root.resolve()) if run.source.root else None
+        facts["execution"] = self.execution
         manifest.write(facts, run.folder)
         git = facts["git"]
         return {
@@ -215,25 +218,6 @@ def describe_device(device: torch.device, world: int = 1) -> str:
     """Return the device as the ledger names it: the GPU's name, or ``cpu``; with their number where there are more."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
     return name if world == 1 else f"{world} x {name}"
-
-
-def measure_rate(device: torch.device, precision: str, side: int = 1024) -> float:
-    """Return the FLOP/s of a product of two ``side`` x ``side`` matrices on ``device``, the best of a few."""
-    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-    a = torch.randn(side, side, device=device).to(dtype)
-    best = float("inf")
-    for _ in range(6):
-        start = time.perf_counter()
-        a @ a
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        best = min(best, time.perf_counter() - start)
-    return 2 * side**3 / best
-
-
-def _count_images(source: Source) -> int:
-    known = {"shapes": 5_000, "imagenet": 1_281_167, "intel-scenes": 14_034, "tiny-imagenet": 100_000}
-    return known.get(source.name, 50_000)
 
 
 @dataclass(frozen=True)
@@ -308,7 +292,7 @@ def finish_all(
     side_by_side = session.ranks.world == 1 and all(uses_one_thread(run, session.device) for run in runs)
     workers = min(len(runs), jobs or (_cores() if side_by_side else 1))
     ranks = session.ranks
-    seconds = sum(session.estimate_seconds(run) for run in runs) / max(1, workers) if ranks.main else 0.0
+    seconds = session.estimate_seconds(runs) / max(1, workers) if ranks.main else 0.0
     if seconds > ASK_SECONDS and not agree(describe_duration(seconds)):
         raise UserError(
             f"runs of about {describe_duration(seconds)} in all were not started (n={len(runs)})",

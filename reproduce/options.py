@@ -24,4 +24,5 @@ Gpus = Annotated[
     int | None, typer.Option(min=0, help="GPUs a run on Ray or SLURM gets.", show_default="1, or 0 on cpu")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print which runs would be done where, and do none.")]
+Execution = Annotated[str, typer.Option(help="How passes are carried out: eager | compiled | graphed (CUDA).")]
 Deterministic = Annotated[bool, typer.Option("--deterministic", help="Deterministic operators only (CUDA: slower).")]

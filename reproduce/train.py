@@ -23,7 +23,9 @@ from reproduce.checkpoint import fill, load_state, save_state, save_weights
 from reproduce.data.batches import Batches
 from reproduce.data.dataset import Dataset, hold_out
 from reproduce.errors import UserError
-from reproduce.evaluate import Score, arithmetic, evaluate, set_products
+from reproduce.evaluate import Score, evaluate, set_products
+from reproduce.execution import prepare
+from reproduce.heap import keep_freed_memory
 from reproduce.models import build, prefers_channels_last
 from reproduce.ranks import ALONE, Ranks
 from reproduce.recipe import Optimiser, Recipe
@@ -72,6 +74,7 @@ def train(
     on_epoch: Report | None = None,
     on_step: Steps | None = None,
     ranks: Ranks = ALONE,
+    execution: str = "eager",
 ) -> tuple[nn.Module, Progress]:
     """Train ``run`` to its last epoch and return the network and its progress; state is saved after every epoch.
 
@@ -84,12 +87,13 @@ def train(
         on_epoch: called with the progress and the number of epochs after each one.
         on_step: called with the epoch, the step and the number of steps.
         ranks: the processes that share the run; only the first one writes.
+        execution: how passes are carried out (`execution.EXECUTIONS`); no part of the run's identity.
 
     Raises:
         UserError: a checkpoint of another run, a folder that cannot be written, sizes that do not fit.
     """
     recipe = run.recipe
-    trainer = Trainer(run, dataset, device, ranks)
+    trainer = Trainer(run, dataset, device, ranks, execution)
     if resume:
         trainer.resume()
     begun = time.monotonic()
@@ -111,10 +115,14 @@ def train(
 class Trainer:
     """A network with its optimiser and batches, one epoch at a time."""
 
-    def __init__(self, run: Run, dataset: Dataset, device: torch.device, ranks: Ranks = ALONE) -> None:
+    def __init__(
+        self, run: Run, dataset: Dataset, device: torch.device, ranks: Ranks = ALONE, execution: str = "eager"
+    ) -> None:
         self.run, self.device, self.ranks = run, device, ranks
         recipe = run.recipe
         set_products(run.precision, device)
+        if device.type == "cpu":
+            keep_freed_memory()
         seed_global(run.seed, "weights")
         self.model = build(recipe.model)
         if recipe.initialisation == "kaiming":
@@ -128,7 +136,8 @@ class Trainer:
                 f"eval_mode={recipe.eval_mode} changes the network while it is measured, in one process of several",
                 "train this recipe in one process",
             )
-        self.network = ranks.wrap(self.model, recipe.batch_statistics)
+        network = ranks.wrap(self.model, recipe.batch_statistics)
+        self.passes = prepare(execution, network, precision=run.precision, device=device)
         self.optimiser = make_optimiser(self.model, recipe.optimiser)
         chosen, held_out = hold_out(dataset.train, recipe.data.holdout)
         if len(chosen) == 0:
@@ -210,9 +219,7 @@ class Trainer:
         for step, (x_B3HW, y_B) in enumerate(self.training.epoch(epoch), start=1):
             if by_step:
                 self._set_rate(epoch, (step - 1) / len(self.training))
-            with arithmetic(self.run.precision, self.device):
-                logits_BC = self.network(x_B3HW)
-            loss = smoothed_cross_entropy(logits_BC.float(), y_B, self.run.recipe)
+            loss = smoothed_cross_entropy(self.passes(x_B3HW), y_B, self.run.recipe)
             self.optimiser.zero_grad(set_to_none=True)
             self.ranks.weigh(loss, len(y_B), self.training.size_of(step)).backward()  # type: ignore[no-untyped-call]
             self.optimiser.step()

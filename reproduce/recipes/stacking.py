@@ -108,7 +108,12 @@ def _entry(row: str, label: str, model: dict[str, Any], smoke: dict[str, Any], *
         batch_size=512,
         evaluate_every=10,
     )
-    return Entry(recipe=recipe, variants={"as-run": {**_AS_RUN, **slips}}, smoke={**_SMOKE, **smoke})
+    return Entry(
+        recipe=recipe,
+        variants={"as-run": {**_AS_RUN, **slips}},
+        smoke={**_SMOKE, **smoke},
+        short_epochs=20,  # of 250; evaluated at 1, 11 and 20
+    )
 
 
 _MINI_BASELINE: dict[str, Any] = {

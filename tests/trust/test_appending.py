@@ -11,8 +11,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from reproduce import appending, checked, ledger, reading
+from reproduce import checked, ledger
 from reproduce.errors import UserError
+from reproduce.ledger import appending, reading
 
 ROOT = Path(__file__).resolve().parents[2]
 WRITER = """
@@ -233,7 +234,7 @@ def test_a_renamed_column_is_seen(path: Path) -> None:
 
 
 def test_a_wider_schema_keeps_checksums(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from reproduce import widening
+    from reproduce.ledger import widening
 
     ledger.append({"run_id": "a", "top1_last": 0.84}, path)
     ledger.append({"run_id": "b", "top1_last": 0.85}, path)

@@ -16,8 +16,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from reproduce.columns import COLUMNS, INTEGERS, NUMBERS
 from reproduce.errors import UserError
+from reproduce.ledger.columns import COLUMNS, INTEGERS, NUMBERS
 
 if typing.TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +48,7 @@ def append(row: Mapping[str, Any], path: Path | None = None) -> None:
         UserError: the file is no ledger, the folder cannot be written or locked, the disk is full, or a writer hangs.
         ValueError: ``row`` has no ``run_id``, a column that neither we nor the file know, or text for a number.
     """
-    from reproduce import appending, widening
+    from reproduce.ledger import appending, widening
 
     path = (path or ledger_path()).resolve()  # a link to a shared ledger stays a link
     if not row.get("run_id"):
@@ -75,8 +75,8 @@ def read(path: Path | None = None) -> "pd.DataFrame":
         UserError: a line that is cut off, changed after it was written, of a wrong length, not UTF-8, or with text for
             a number; it names the line.
     """
-    from reproduce import appending
-    from reproduce.reading import make_frame
+    from reproduce.ledger import appending
+    from reproduce.ledger.reading import make_frame
 
     path = path or ledger_path()
     try:

@@ -13,10 +13,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from reproduce import checked
-from reproduce.appending import append_line
 from reproduce.checked import CHECK
-from reproduce.columns import COLUMNS
 from reproduce.errors import UserError
+from reproduce.ledger.appending import append_line
+from reproduce.ledger.columns import COLUMNS
 
 _CUT_OFF = b",cut off"
 

@@ -17,9 +17,9 @@ from typing import Any
 
 from reproduce import checked
 from reproduce.checked import CHECK
-from reproduce.columns import COLUMNS, INTEGERS, NUMBERS
 from reproduce.errors import UserError
-from reproduce.widening import split_header
+from reproduce.ledger.columns import COLUMNS, INTEGERS, NUMBERS
+from reproduce.ledger.widening import split_header
 
 if typing.TYPE_CHECKING:
     import pandas as pd

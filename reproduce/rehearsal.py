@@ -1,7 +1,7 @@
 """What training costs here, found by rehearsing a recipe's own steps on random images; nothing is written anywhere.
 
 trainer = make_trainer(recipe, "fp32", torch.device("cpu"), steps=2)      # as the trainer of a run, step by step
-seconds = estimate_seconds(run, torch.device("cpu"), "eager")
+seconds = estimate_seconds(run, torch.device("cpu"))
 """
 
 import time
@@ -35,10 +35,11 @@ def make_trainer(recipe: Recipe, precision: str, device: torch.device, steps: in
     return Trainer(run, Dataset(source, split, split), device, execution=execution)
 
 
-def estimate_seconds(run: Run, device: torch.device, execution: str = "eager") -> float:
+def estimate_seconds(run: Run, device: torch.device) -> float:
     """Return about how long ``run`` takes on ``device``: a step of it is timed, all its images are counted.
 
-    A CPU's step is of as many images as should take half a second. Evaluation counts as forward passes.
+    A CPU's step is of as many images as should take half a second. Evaluation counts as forward passes. The step is
+    eager: to compile it would take longer than the rehearsal is worth.
     """
     recipe, data = run.recipe, run.recipe.data
     batch = recipe.batch_size
@@ -46,7 +47,7 @@ def estimate_seconds(run: Run, device: torch.device, execution: str = "eager") -
         macs = count_macs(build(recipe.model), recipe.model.image_size)
         few = _STEP_SECONDS * measure_rate(device, run.precision) / (6 * macs)
         batch = max(2, min(batch, _MOST, int(few)))
-    trainer = make_trainer(override(recipe, {"batch_size": batch}), run.precision, device, 1, execution)
+    trainer = make_trainer(override(recipe, {"batch_size": batch}), run.precision, device, 1)
     trainer.step_through(1)  # buffers are made, kernels compiled
     start = time.perf_counter()
     trainer.step_through(2)

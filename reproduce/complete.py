@@ -11,7 +11,7 @@ from reproduce import ledger
 from reproduce.elsewhere import Place
 from reproduce.plan import FittedPlan, find_done, fit_plan, list_runs
 from reproduce.recipe import Recipe
-from reproduce.run import Run, parse_seeds
+from reproduce.run import Run, check_execution, parse_seeds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,6 +30,10 @@ class Running:
     deterministic: bool = False
     execution: str = "eager"
     place: Place = field(default_factory=Place)
+
+    def __post_init__(self) -> None:
+        """Refuse, even where nothing is missing, a way to carry out steps that does not exist."""
+        check_execution(self.execution)
 
 
 @dataclass(frozen=True)
@@ -64,14 +68,15 @@ def complete(
 
 
 def _do(missing: list[Run], running: Running, command: str) -> None:
-    from reproduce.execution import check_execution
+    from reproduce.execution import check_place
     from reproduce.launch import Session, choose_device, finish_all
     from reproduce.ranks import join
 
     # elsewhere, each machine chooses its own
     device = choose_device(running.device if running.place.kind == "here" else "cpu")
     with join(device) as ranks:
-        check_execution(running.execution, device if running.place.kind == "here" else None, ranks.world)
+        if running.place.kind == "here":
+            check_place(running.execution, device, ranks.world)
         session = Session(
             device,
             resume=running.resume,

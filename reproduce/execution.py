@@ -1,12 +1,14 @@
 """How the forward and backward passes of a training step are carried out: the same mathematics, three ways.
 
     passes = prepare("compiled", network, precision="bf16", device=torch.device("cuda"))
-    logits_BC = passes(x_B3HW)           # with gradients, as network(x_B3HW) would return them
+    with translated("compiled"):
+        passes(x_B3HW)                   # float32 logits, with gradients
 
 ``eager``: operator by operator. ``compiled``: fused by torch.compile. ``graphed``: the launches of both passes recorded
-once as CUDA graphs, then replayed as one launch each. Sums are rounded in another order when fused, nothing else
-changes: random numbers are drawn as eager execution draws them. What a step costs each way, ``bench --suite train``
-measures.
+once as CUDA graphs, then replayed as one launch each. Random numbers are drawn as eager execution draws them. Fused
+operators sum in another order, and in bf16 they round less often; nothing else changes. What a step costs each way,
+``bench --suite train`` measures; a run's own time includes that of compiling. On a CPU the masks of dropout are drawn
+between compiled parts.
 """
 
 import os
@@ -21,47 +23,59 @@ from torch import Tensor, nn
 from reproduce.errors import UserError
 from reproduce.evaluate import arithmetic
 
-EXECUTIONS = ("eager", "compiled", "graphed")
 Passes = Callable[[Tensor], Tensor]
 
 
-def check_execution(execution: str, device: torch.device | None, world: int = 1) -> None:
-    """Refuse what cannot work on ``device`` (None: not known yet), in ``world`` processes.
+def check_place(execution: str, device: torch.device, world: int = 1) -> None:
+    """Refuse what cannot work on ``device``, in ``world`` processes.
 
     Raises:
-        UserError: an unknown way, a graph without CUDA or in several processes, no compiler.
+        UserError: a graph without CUDA, no compiler, anything but eager execution in several processes.
     """
-    if execution not in EXECUTIONS:
-        raise UserError(f"--execution cannot be '{execution}'", f"choose {', '.join(EXECUTIONS)}")
-    if device is None:
-        return
+    if execution != "eager" and world > 1:
+        raise UserError(f"{execution} steps are for one process", "leave out --execution, or torchrun")
     if execution == "graphed" and device.type != "cuda":
         raise UserError(f"'{device.type}' has no CUDA graphs", "choose --execution eager or compiled, or a CUDA device")
-    if execution == "graphed" and world > 1:
-        raise UserError("CUDA graphs are recorded in one process alone", "choose --execution eager or compiled")
     if execution == "compiled" and device.type == "cpu" and not shutil.which(os.environ.get("CXX", "g++")):
         raise UserError("torch.compile needs a C++ compiler for the CPU", "install g++, or choose --execution eager")
 
 
-def prepare(execution: str, network: nn.Module, *, precision: str, device: torch.device) -> Passes:
+def prepare(execution: str, network: nn.Module, *, precision: str, device: torch.device, world: int = 1) -> Passes:
     """Return a function from images (B, 3, H, W) to float32 logits (B, classes), in the arithmetic of ``precision``.
 
+    What is compiled or recorded is so at the first batch, within `translated`.
+
     Raises:
-        UserError: as `check_execution`; later, at the first batch, where the network cannot be compiled.
+        UserError: as `check_place`.
     """
-    check_execution(execution, device)
+    check_place(execution, device, world)
     eager = _Forward(network, precision, device)
     if execution == "eager":
         return eager
     if execution == "graphed":
         return _FullBatches(lambda example: _capture(_Forward(network, precision, device), example), eager)
-    return _FullBatches(lambda example: _compile(network, precision, device), eager)
+    return _FullBatches(lambda _: _Forward(_compile(network), precision, device), eager)
+
+
+@contextmanager
+def translated(execution: str) -> Iterator[None]:
+    """Let what fails in a step that is not eager be one sentence: compilers raise many things, backward passes too."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        if execution == "eager":
+            raise
+        cause = getattr(error, "inner_exception", error)  # of a compiler's error the first line is only a header
+        reason = next(filter(None, map(str.strip, str(cause).splitlines())), type(cause).__name__)
+        raise UserError(f"a {execution} step fails ({reason[:160]})", "try --execution eager") from error
 
 
 class _Forward(nn.Module):
     """A network's forward pass in the arithmetic of a precision."""
 
-    def __init__(self, network: nn.Module | Passes, precision: str, device: torch.device) -> None:
+    def __init__(self, network: nn.Module, precision: str, device: torch.device) -> None:
         super().__init__()
         self.network, self.precision, self.device = network, precision, device
 
@@ -85,21 +99,13 @@ class _FullBatches:
         return self.fast(x_B3HW) if x_B3HW.shape == self.shape else self.eager(x_B3HW)
 
 
-def _compile(network: nn.Module, precision: str, device: torch.device) -> Passes:
-    from torch._inductor import config
-
-    config.fallback_random = True  # the masks of dropout are then those of eager execution
-    compiled = _Forward(torch.compile(network, dynamic=False), precision, device)
-
-    def run(x_B3HW: Tensor) -> Tensor:
-        try:
-            logits_BC: Tensor = compiled(x_B3HW)
-        except torch._dynamo.exc.TorchDynamoException as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise UserError(f"torch.compile fails on this network ({reason[:160]})", "try --execution eager") from error
-        return logits_BC
-
-    return run
+def _compile(network: nn.Module) -> nn.Module:
+    # Compiled variants are kept a class, eight at most, and beyond that dynamo would go on eagerly without a word.
+    torch._dynamo.reset()
+    if hasattr(torch._dynamo.config, "fail_on_recompile_limit_hit"):
+        torch._dynamo.config.fail_on_recompile_limit_hit = True
+    # the masks of dropout are then those of eager execution
+    return cast(nn.Module, torch.compile(network, dynamic=False, options={"fallback_random": True}))
 
 
 def _capture(forward: _Forward, example_B3HW: Tensor) -> Passes:
@@ -107,7 +113,8 @@ def _capture(forward: _Forward, example_B3HW: Tensor) -> Passes:
 
     The passes that warm up and record take effect on running statistics and random numbers; both are put back.
     """
-    with torch.random.fork_rng(devices=[example_B3HW.device.index or 0]), _kept(forward.buffers()):
+    device = example_B3HW.device
+    with torch.cuda.device(device), torch.random.fork_rng(devices=[device]), _kept(forward.buffers()):
         graphed = torch.cuda.make_graphed_callables(forward, (example_B3HW.clone(),), allow_unused_input=True)
     return cast(Passes, graphed)
 

@@ -78,7 +78,7 @@ class Session:
             alike = f"{run.recipe.sha256()} {run.source.name} {run.precision}"
             if alike not in costs:
                 with _threads(run, self.device):
-                    costs[alike] = estimate_seconds(run, self.device)
+                    costs[alike] = estimate_seconds(run, self.device, self.ranks.world)
             total += costs[alike]
         return total
 

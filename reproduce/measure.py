@@ -4,6 +4,7 @@ latency_ms(model, image_size=32, repetitions=300)
 """
 
 import contextlib
+import gc
 import resource
 import statistics
 import sys
@@ -14,6 +15,7 @@ import torch
 from torch import nn
 
 from reproduce.evaluate import arithmetic
+from reproduce.heap import return_freed_memory
 
 PROTOCOL_WARMUPS, PROTOCOL_REPETITIONS = 10, 300
 
@@ -65,6 +67,8 @@ def reset_peak_memory(device: torch.device) -> None:
     """Begin a new peak, on Linux and on CUDA; elsewhere the process's peak stays what it was."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
+    gc.collect()
+    return_freed_memory()
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
 

@@ -11,15 +11,27 @@ import torch
 
 from reproduce.data.dataset import Dataset, Split
 from reproduce.data.identity import Source
+from reproduce.errors import UserError
 from reproduce.models import build, count_macs
 from reproduce.recipe import Recipe, override
 from reproduce.run import Run
 from reproduce.train import Trainer
 
-_STEP_SECONDS = 0.5  # how long a rehearsed step should take; a paper batch takes a CPU half a minute
-_MOST = 32  # images in a step rehearsed on a CPU; more are not faster
-_IMAGES = {"shapes": 5_000, "imagenet": 1_281_167, "intel-scenes": 14_034, "tiny-imagenet": 100_000}
+_STEP_SECONDS = 0.5  # what a step rehearsed on a CPU should take at most, were it nothing but products
+_MOST = 32  # images in such a step; more are not faster
 _FORWARD = 1 / 3  # of a training step's passes
+# training and test images; tiny-imagenet without its grey ones
+_IMAGES = {
+    "shapes": (5_000, 1_000),
+    "tiny-imagenet": (98_179, 9_832),
+    "intel-scenes": (14_034, 3_000),
+    "imagenet": (1_281_167, 50_000),
+}
+
+
+def count_images(dataset: str) -> tuple[int, int]:
+    """Return how many images a data set has to train and to test on; others than ours are taken to be as CIFAR."""
+    return _IMAGES.get(dataset, (50_000, 10_000))
 
 
 def make_trainer(recipe: Recipe, precision: str, device: torch.device, steps: int, execution: str = "eager") -> Trainer:
@@ -35,27 +47,44 @@ def make_trainer(recipe: Recipe, precision: str, device: torch.device, steps: in
     return Trainer(run, Dataset(source, split, split), device, execution=execution)
 
 
-def estimate_seconds(run: Run, device: torch.device) -> float:
-    """Return about how long ``run`` takes on ``device``: a step of it is timed, all its images are counted.
+def estimate_seconds(run: Run, device: torch.device, world: int = 1) -> float:
+    """Return about how long ``run`` takes on ``device``, or on ``world`` such devices: a step of a share is timed.
 
-    A CPU's step is of as many images as should take half a second. Evaluation counts as forward passes. The step is
-    eager: to compile it would take longer than the rehearsal is worth.
+    All images of all epochs are counted, those of evaluation as forward passes. The step is eager: to compile it would
+    take longer than the rehearsal is worth. On a CPU it is of a few images only, which costs a little more an image.
+
+    Raises:
+        UserError: the step does not fit into memory.
     """
     recipe, data = run.recipe, run.recipe.data
-    batch = recipe.batch_size
+    batch = -(-recipe.batch_size // world)
     if device.type != "cuda":
         macs = count_macs(build(recipe.model), recipe.model.image_size)
         few = _STEP_SECONDS * measure_rate(device, run.precision) / (6 * macs)
-        batch = max(2, min(batch, _MOST, int(few)))
-    trainer = make_trainer(override(recipe, {"batch_size": batch}), run.precision, device, 1)
-    trainer.step_through(1)  # buffers are made, kernels compiled
-    start = time.perf_counter()
-    trainer.step_through(2)
-    an_image = (time.perf_counter() - start) / batch
-    trained = data.train_limit or _IMAGES.get(run.source.name, 50_000)
-    tested = data.test_limit or 10_000
+        batch = min(batch, _MOST, max(2, int(few)))
+    an_image = _time_step(override(recipe, {"batch_size": batch}), run.precision, device) / batch
+    train, test = count_images(run.source.name)
+    train, test = data.train_limit or train, data.test_limit or test
+    held_out = train * data.holdout
     evaluations = -(-recipe.total_epochs // recipe.evaluate_every)
-    return an_image * (trained * recipe.total_epochs + _FORWARD * tested * evaluations)
+    trained = (train - held_out) * recipe.total_epochs / world
+    return float(an_image * (trained + _FORWARD * (test + held_out) * evaluations))
+
+
+def _time_step(recipe: Recipe, precision: str, device: torch.device) -> float:
+    try:
+        trainer = make_trainer(recipe, precision, device, 1)
+        trainer.step_through(1)  # buffers are made, kernels compiled
+        start = time.perf_counter()
+        trainer.step_through(2)
+    except RuntimeError as error:
+        if "memory" not in str(error).lower():
+            raise
+        raise UserError(
+            f"a step of '{recipe.row}' with {recipe.batch_size} images does not fit into memory ({device})",
+            "try a smaller --set batch_size, which is another recipe, or another device",
+        ) from None
+    return time.perf_counter() - start
 
 
 def measure_rate(device: torch.device, precision: str, side: int = 1024) -> float:

@@ -15,6 +15,7 @@ from reproduce.ledger import results_path
 from reproduce.recipe import DataChoice, Recipe
 
 PRECISIONS = ("fp32", "tf32", "bf16")
+EXECUTIONS = ("eager", "compiled", "graphed")  # ways to carry out a step, no part of what fixes a result
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +68,12 @@ def check_precision(name: str) -> None:
     """Raise UserError where no precision is called ``name``."""
     if name not in PRECISIONS:
         raise UserError(f"no precision is called '{name}'", did_you_mean(name, PRECISIONS))
+
+
+def check_execution(name: str) -> None:
+    """Raise UserError where no way to carry out a step is called ``name``."""
+    if name not in EXECUTIONS:
+        raise UserError(f"no execution is called '{name}'", did_you_mean(name, EXECUTIONS))
 
 
 def parse_seeds(text: str) -> list[int]:

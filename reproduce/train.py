@@ -24,7 +24,7 @@ from reproduce.data.batches import Batches
 from reproduce.data.dataset import Dataset, hold_out
 from reproduce.errors import UserError
 from reproduce.evaluate import Score, evaluate, set_products
-from reproduce.execution import prepare
+from reproduce.execution import prepare, translated
 from reproduce.heap import keep_freed_memory
 from reproduce.models import build, prefers_channels_last
 from reproduce.ranks import ALONE, Ranks
@@ -87,7 +87,7 @@ def train(
         on_epoch: called with the progress and the number of epochs after each one.
         on_step: called with the epoch, the step and the number of steps.
         ranks: the processes that share the run; only the first one writes.
-        execution: how passes are carried out (`execution.EXECUTIONS`); no part of the run's identity.
+        execution: how passes are carried out (`run.EXECUTIONS`); no part of the run's identity.
 
     Raises:
         UserError: a checkpoint of another run, a folder that cannot be written, sizes that do not fit.
@@ -137,7 +137,8 @@ class Trainer:
                 "train this recipe in one process",
             )
         network = ranks.wrap(self.model, recipe.batch_statistics)
-        self.passes = prepare(execution, network, precision=run.precision, device=device)
+        self.execution = execution
+        self.passes = prepare(execution, network, precision=run.precision, device=device, world=ranks.world)
         self.optimiser = make_optimiser(self.model, recipe.optimiser)
         chosen, held_out = hold_out(dataset.train, recipe.data.holdout)
         if len(chosen) == 0:
@@ -219,9 +220,10 @@ class Trainer:
         for step, (x_B3HW, y_B) in enumerate(self.training.epoch(epoch), start=1):
             if by_step:
                 self._set_rate(epoch, (step - 1) / len(self.training))
-            loss = smoothed_cross_entropy(self.passes(x_B3HW), y_B, self.run.recipe)
             self.optimiser.zero_grad(set_to_none=True)
-            self.ranks.weigh(loss, len(y_B), self.training.size_of(step)).backward()  # type: ignore[no-untyped-call]
+            with translated(self.execution):
+                loss = smoothed_cross_entropy(self.passes(x_B3HW), y_B, self.run.recipe)
+                self.ranks.weigh(loss, len(y_B), self.training.size_of(step)).backward()  # type: ignore[no-untyped-call]
             self.optimiser.step()
             total += loss.detach() * len(y_B)
             if on_step:

@@ -17,16 +17,15 @@ from torch.utils.flop_counter import FlopCounterMode
 from reproduce.bench.report import choose
 from reproduce.bench.timing import quartiles, time_in_turns
 from reproduce.errors import UserError
-from reproduce.execution import EXECUTIONS
 from reproduce.recipe import Recipe, override
 from reproduce.recipes import TABLES, resolve
-from reproduce.rehearsal import make_trainer, measure_rate
+from reproduce.rehearsal import count_images, make_trainer, measure_rate
+from reproduce.run import EXECUTIONS
 
 _TABLES = ("accuracy", "heads", "hierarchical")
 _EXECUTIONS = {"cpu": ("eager",), "cuda": EXECUTIONS}
 _STEPS = {"cpu": 1, "cuda": 20}  # steps in one measured turn
 _BATCH = {"cpu": 8, "cuda": 10**6}  # at most: a paper batch takes a CPU half a minute
-_TRAIN_IMAGES = {"cifar10": 50_000, "cifar100": 50_000, "tiny-imagenet": 98_179, "intel-scenes": 14_034}
 
 
 def list_rows() -> list[str]:
@@ -49,7 +48,7 @@ def measure(kind: str, rows: Sequence[str] | None, repetitions: int) -> tuple[li
     for recipe, precision, execution in itertools.product(recipes, precisions, _EXECUTIONS[kind]):
         try:
             cases.append(_measure_row(recipe, precision, execution, device, peaks[precision], repetitions))
-        except UserError as error:  # the next case may well work
+        except (UserError, torch.OutOfMemoryError) as error:  # the next case may well work
             failures.append(f"{recipe.row}/{precision}/{execution}: {error}")
     notes = [
         f"median and quartiles of {repetitions} turns of {_STEPS[kind]} steps; {torch.get_num_threads()} threads; "
@@ -85,7 +84,7 @@ def _measure_row(
     seconds = time_in_turns({"step": lambda: trainer.step_through(1)}, repetitions, device)["step"]
     low, median, high = quartiles([1e3 * second / steps for second in seconds])
     rate = 1e3 * batch / median
-    images = _TRAIN_IMAGES.get(recipe.data.name, 50_000) * (1 - recipe.data.holdout)
+    images = count_images(recipe.data.name)[0] * (1 - recipe.data.holdout)
     case = {
         "case": f"{recipe.row}/{precision}/{execution}", "row": recipe.row, "precision": precision,
         "execution": execution, "batch": batch,

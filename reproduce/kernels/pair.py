@@ -143,7 +143,7 @@ def _project(pair: Pair, shifts: Shifts, form: str, hidden: Tensor) -> Tensor:
         out[..., shifts.out_width :].zero_()
         flat = out.flatten(2)
         total[0] += flat.sum(2).sum(0, dtype=torch.float64)
-        total[1] += torch.linalg.vector_norm(flat, dim=2).double().square().sum(0)
+        total[1] += torch.linalg.vecdot(flat, flat).sum(0, dtype=torch.float64)
     return total
 
 

@@ -23,12 +23,18 @@ class Pointwise(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """Return (B, D, H, W) from (B, C, H, W)."""
-        x_BCL = input.flatten(2)
-        if input.device.type != "cpu" or x_BCL.shape[2] < MIN_PIXELS or torch.compiler.is_compiling() or is_exporting():
+        if not _wins(input):
             return super().forward(input)
+        x_BCL = input.flatten(2)
         weight_BDC = self.weight.flatten(1).expand(len(x_BCL), -1, -1)
         if self.bias is None:
             y_BDL = torch.bmm(weight_BDC, x_BCL)
         else:
             y_BDL = torch.baddbmm(self.bias[:, None], weight_BDC, x_BCL)
         return y_BDL.unflatten(2, input.shape[2:])
+
+
+def _wins(x: Tensor) -> bool:
+    """Return whether the product is the faster way for ``x``; graphs that are traced keep the convolution."""
+    traced = torch.compiler.is_compiling() or torch.jit.is_tracing() or is_exporting()
+    return not traced and x.device.type == "cpu" and x.dim() == 4 and x.shape[2] * x.shape[3] >= MIN_PIXELS

@@ -35,3 +35,10 @@ def test_later_steps_ask_the_system_for_nothing() -> None:
         faults.append(int(done.stdout))
     assert faults[0] > 10_000  # pages of 4 KB
     assert faults[1] < 500
+
+
+def test_a_users_own_settings_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    from reproduce.heap import keep_freed_memory
+
+    monkeypatch.setenv("MALLOC_MMAP_MAX_", "65536")
+    assert not keep_freed_memory()

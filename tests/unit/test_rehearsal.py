@@ -1,0 +1,67 @@
+"""What a run will take is estimated from a step of its own."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from reproduce import rehearsal
+from reproduce.data.identity import identify
+from reproduce.errors import UserError
+from reproduce.recipe import override
+from reproduce.recipes import resolve
+from reproduce.run import Run
+
+CPU = torch.device("cpu")
+
+
+def make_run(**changes: object) -> Run:
+    small = {"data.train_limit": 1_000, "data.test_limit": 300, "data.holdout": 0.1, "evaluate_every": 2, "epochs": 4}
+    return Run(recipe=override(resolve("learned", budget="smoke"), small | changes), source=identify("shapes"))
+
+
+def test_images_are_counted_by_what_is_done_with_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At a second a step of 10 images: 900 images by four epochs, and a third for 400 images twice."""
+    monkeypatch.setattr(rehearsal, "_time_step", lambda *_: 1.0)
+    run = make_run(batch_size=10)
+    epochs = run.recipe.total_epochs
+    wanted = (900 * epochs + 400 * -(-epochs // 2) / 3) / 10
+    assert rehearsal.estimate_seconds(run, CPU) == pytest.approx(wanted)
+
+
+def test_a_share_of_the_batch_is_rehearsed_for_several_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    batches = []
+    monkeypatch.setattr(rehearsal, "_time_step", lambda recipe, *_: batches.append(recipe.batch_size) or 1.0)
+    run = make_run(batch_size=11)
+    alone, two = (rehearsal.estimate_seconds(run, CPU, world) for world in (1, 2))
+    assert batches == [11, 6]
+    assert two < alone * 11 / 6
+
+
+def test_a_larger_network_takes_longer() -> None:
+    small, large = make_run(), make_run(**{"model.width": 64, "model.hidden": 256})
+    assert 0 < rehearsal.estimate_seconds(small, CPU) < rehearsal.estimate_seconds(large, CPU)
+
+
+def test_a_batch_of_one_stays_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    batches = []
+    monkeypatch.setattr(rehearsal, "_time_step", lambda recipe, *_: batches.append(recipe.batch_size) or 1.0)
+    rehearsal.estimate_seconds(make_run(batch_size=1), CPU)
+    assert batches == [1]
+
+
+def test_what_does_not_fit_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    monkeypatch.setattr(rehearsal, "make_trainer", fail)
+    with pytest.raises(UserError, match="does not fit into memory"):
+        rehearsal.estimate_seconds(make_run(), CPU)
+
+
+def test_sets_of_another_size_are_known() -> None:
+    assert rehearsal.count_images("imagenet") == (1_281_167, 50_000)
+    assert rehearsal.count_images("cifar10") == rehearsal.count_images("photos") == (50_000, 10_000)
+    run = make_run()
+    whole = replace(run, recipe=override(run.recipe, {"data.train_limit": None, "data.test_limit": None}))
+    assert rehearsal.count_images(whole.source.name) == (5_000, 1_000)

@@ -1,6 +1,6 @@
 """Suite ``train``: a training step of each row at paper scale, the rate it reaches and the hours it predicts.
 
-    attnrepro bench --gpu --suite train [--rows vit,learned]
+    attnrepro bench --gpu --suite train [--rows vit,learned/bf16,graphed]     words of a case, some or all
 
 The trainer's own steps (augmentation, forward, backward, optimiser) on random images that are on the device already.
 FLOPs are those that one step executes, counted; the peak is a 1024 x 1024 (CUDA: 8192 x 8192) product in the same
@@ -14,7 +14,6 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from reproduce.bench.report import choose
 from reproduce.bench.timing import quartiles, time_in_turns
 from reproduce.errors import UserError
 from reproduce.recipe import Recipe, override
@@ -33,19 +32,37 @@ def list_rows() -> list[str]:
     return list(dict.fromkeys(row for name in _TABLES for row in TABLES[name].rows))
 
 
+def choose_cases(kind: str, precisions: Sequence[str], asked: Sequence[str] | None) -> list[tuple[Recipe, str, str]]:
+    """Return (recipe, precision, execution) of every case asked for: ``vit``, ``vit/bf16``, ``bf16/graphed``.
+
+    What a request leaves open is all there is: rows are then those of Tables 1 to 3.
+
+    Raises:
+        UserError: a word that is none of the three, here.
+    """
+    cases: dict[str, tuple[Recipe, str, str]] = {}
+    for request in asked or [""]:
+        words = list(filter(None, request.split("/")))
+        timed = [word for word in words if word in precisions] or precisions
+        ways = [word for word in words if word in _EXECUTIONS[kind]] or _EXECUTIONS[kind]
+        rows = [word for word in words if word not in (*precisions, *_EXECUTIONS[kind])] or list_rows()
+        for recipe, precision, execution in itertools.product(map(resolve, rows), timed, ways):
+            cases[f"{recipe.row}/{precision}/{execution}"] = recipe, precision, execution
+    return list(cases.values())
+
+
 def measure(kind: str, rows: Sequence[str] | None, repetitions: int) -> tuple[list[dict[str, Any]], list[str]]:
     """Return a case a row, precision and execution, and the hours that each table takes in words.
 
     Raises:
-        UserError: a row that does not exist.
+        UserError: as `choose_cases`.
     """
     device = torch.device(kind)
     precisions = ["fp32", *(["tf32"] if kind == "cuda" else []), *(["bf16"] if multiplies_halves(device) else [])]
+    chosen = choose_cases(kind, precisions, rows)
     peaks = {precision: measure_peak(device, precision) for precision in precisions}
-    names = choose(list_rows(), None) if rows is None else [resolve(row).row for row in rows]
-    recipes = [resolve(name) for name in names]
     cases, failures = [], []
-    for recipe, precision, execution in itertools.product(recipes, precisions, _EXECUTIONS[kind]):
+    for recipe, precision, execution in chosen:
         try:
             cases.append(_measure_row(recipe, precision, execution, device, peaks[precision], repetitions))
         except (UserError, torch.OutOfMemoryError) as error:  # the next case may well work

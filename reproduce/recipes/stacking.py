@@ -112,7 +112,7 @@ def _entry(row: str, label: str, model: dict[str, Any], smoke: dict[str, Any], *
         recipe=recipe,
         variants={"as-run": {**_AS_RUN, **slips}},
         smoke={**_SMOKE, **smoke},
-        short_epochs=20,  # of 250; evaluated at 1, 11 and 20
+        short_epochs=20,
     )
 
 

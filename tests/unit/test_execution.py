@@ -50,18 +50,19 @@ def differentiate(row: str, execution: str, device: torch.device, batches: list[
 
 
 def compare(row: str, execution: str, device: torch.device) -> None:
-    """Two full batches, a smaller one, a full one: all the same, to rounding, relative to each tensor's norm."""
+    """Two full batches, a smaller one, a full one: all the same, to rounding."""
     drawn = torch.Generator().manual_seed(1)
     size = resolve(row, budget="smoke").model.image_size
     batches = [torch.randn(n, 3, size, size, generator=drawn).to(device) for n in (12, 12, 5, 12)]
     wanted = differentiate(row, "eager", device, batches)
     found = differentiate(row, execution, device, batches)
     assert set(found) == set(wanted)
-    largest = max(float(value.norm()) for name, value in wanted.items() if "logits" not in name)
-    for name, value in wanted.items():
-        off = float((found[name] - value).norm())
-        # small gradients are differences of large terms, those that are zero by the formulas rounding alone
-        assert off <= 1e-2 * float(value.norm()) + 1e-4 * largest, (name, off, float(value.norm()))
+    for index in range(len(batches)):
+        names = [name for name in wanted if name.endswith(f" {index}") and "logits" not in name]
+        mine, theirs = (torch.cat([t[name].flatten() for name in names]) for t in (found, wanted))
+        # of all together: single small ones are differences of large terms, where rounding counts for much
+        assert float((mine - theirs).norm()) <= 1e-2 * float(theirs.norm()), index
+        torch.testing.assert_close(found[f"logits {index}"], wanted[f"logits {index}"], rtol=1e-2, atol=1e-3)
 
 
 @needs_compiler

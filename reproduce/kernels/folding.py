@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from . import moments, ops
-from .fused import attend, pitch_of, project
+from .fused import attend, project
 from .mapping import Mapping, normalise2, uses_batch
 from .moments import Moments, fold_norm1, update_running
 from .pair import multiply
@@ -56,10 +56,7 @@ def attend_pairs(
     if batch2 and mapping.running_mean2 is not None:
         count = y.shape[0] * window.taps * y.shape[-2] * y.shape[-1]
         update_running(mapping.running_mean2, mapping.running_var2, mean, var, count, mapping.momentum)
-    if not want_weights:
-        return y, y.new_empty(0)
-    pitch = pitch_of(window, phi.shape[2], phi.shape[3], cupy)
-    return y, (alpha if pitch == y.shape[-1] else alpha[..., : y.shape[-1]]).flatten(3)
+    return y, alpha if want_weights else y.new_empty(0)
 
 
 def _pair_moments(phi: Tensor, psi: Tensor, window: Window, offset: Tensor | None, relation: str) -> list[Moments]:

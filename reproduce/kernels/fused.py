@@ -15,7 +15,6 @@ from . import patch as plain_patch
 from .pair import Pair
 from .patch import Patch
 from .reference import aggregation, gather
-from .shifts import Shifts
 from .window import Window
 
 
@@ -26,11 +25,6 @@ def _core(name: str, cupy: bool) -> Any:
 
         return getattr(launch_fused, name)
     return getattr(plain_pair if name.startswith("attend") else plain_patch, name)
-
-
-def pitch_of(window: Window, height: int, width: int, cupy: bool) -> int:
-    """Return the row length of alpha and h: padded for plain torch, plain for the CUDA kernels."""
-    return Shifts(window, height, width, wide=not cupy).pitch
 
 
 @torch.library.custom_op("attnrepro::attend", mutates_args=())
@@ -68,11 +62,11 @@ def _(
 ) -> tuple[Tensor, ...]:  # fmt: skip
     window = Window(kernel, stride, dilation, reflect)
     height, width = window.out_size(*a.shape[-2:])
-    pitch, rows = pitch_of(window, a.shape[2], a.shape[3], cupy), a.shape[1] if form == "hidden" else weight1.shape[0]
+    size, rows = (window.taps, height * width), a.shape[1] if form == "hidden" else weight1.shape[0]
     return (
         beta.new_empty(*beta.shape[:2], height, width),
-        beta.new_empty((a.shape[0], weight2.shape[0], window.taps, height, pitch) if keep else 0),
-        beta.new_empty((a.shape[0], rows, window.taps, height, pitch) if keep else 0),
+        beta.new_empty((a.shape[0], weight2.shape[0], *size) if keep else 0),
+        beta.new_empty((a.shape[0], rows, *size) if keep else 0),
         beta.new_empty(rows),
         beta.new_empty(rows),
     )
@@ -131,12 +125,11 @@ def compose_attend(pair: Pair, mean2: Tensor | None, var2: Tensor | None, eps: f
 def _differentiate_attend(
     inputs: Any, running: Any, eps: float, form: str, place: Any, grad_y: Tensor, grad_alpha: Tensor | None
 ) -> list[Tensor | None]:
-    window, (height, width) = Window(*place[:4]), inputs[0].shape[-2:]
-    y, alpha = compose_attend(Pair(*inputs), running[0], running[1], eps, window, form)
+    y, alpha = compose_attend(Pair(*inputs), running[0], running[1], eps, Window(*place[:4]), form)
     outputs, grads = [y], [grad_y]
     if grad_alpha is not None:
         outputs.append(alpha)
-        grads.append(Shifts(window, height, width, wide=not place[4]).trim(grad_alpha).flatten(3))
+        grads.append(grad_alpha)
     wanted = [t for t in inputs if t is not None and t.requires_grad]
     found = iter(torch.autograd.grad(outputs, wanted, grads, create_graph=True, allow_unused=True))
     return [next(found) if t is not None and t.requires_grad else None for t in inputs]

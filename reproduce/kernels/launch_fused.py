@@ -37,7 +37,7 @@ def tile_height(macros: Macros) -> int:
 def attend(
     pair: Pair, mean2: Tensor | None, var2: Tensor | None, eps: float, window: Window, form: str, keep: bool = True
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Return (y, alpha, h, mean, var) as `pair.attend` does, pitch Wo."""
+    """Return (y, alpha, h, mean, var) as `pair.attend` does."""
     rows, columns = window.out_size(*pair.a.shape[-2:])
     if not keep and mean2 is not None and var2 is not None and fits_one_kernel(pair, form):
         y = _infer(pair, _fold(pair, mean2, var2, eps), window, form)
@@ -57,7 +57,7 @@ def attend(
     y = launch.aggregate(pair.beta, alpha, window)
     if not keep:
         return y, y.new_empty(0), y.new_empty(0), mean, var
-    return y, alpha.unflatten(3, (rows, columns)), hidden.unflatten(3, (rows, columns)), mean, var
+    return y, alpha, hidden, mean, var
 
 
 def fits_one_kernel(pair: Pair, form: str) -> bool:
@@ -130,8 +130,8 @@ def attend_backward(
     """Return the gradients as `pair.attend_backward` does."""
     (batch, channels, height, width), shared = pair.beta.shape, alpha.shape[1]
     rows, columns = window.out_size(height, width)
-    alpha, hidden, grad_y = alpha.flatten(3).contiguous(), hidden.flatten(3).contiguous(), grad_y.contiguous()
-    extra = None if grad_alpha is None else grad_alpha.flatten(3).contiguous()
+    alpha, hidden, grad_y = alpha.contiguous(), hidden.contiguous(), grad_y.contiguous()
+    extra = None if grad_alpha is None else grad_alpha.contiguous()
     logits = torch.empty_like(alpha)
     macros = fused_macros(hidden, window, hidden.shape[1], FORM=int(form == "product"))
     load.run(

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from . import shifts
+from . import shifts, sums
 from .window import Window
 
 HALVES = (torch.float16, torch.bfloat16)
@@ -59,7 +59,7 @@ def scatter(
 @torch.library.custom_op("attnrepro::aggregate", mutates_args=())
 def aggregate(x: Tensor, weight: Tensor, kernel: int, stride: int, dilation: int, reflect: bool, cupy: bool) -> Tensor:
     """Return (N, C, Ho, Wo): weighted sum of the neighbours."""
-    return compute(shifts.aggregate, cupy, x, weight, window=Window(kernel, stride, dilation, reflect))
+    return compute(sums.aggregate, cupy, x, weight, window=Window(kernel, stride, dilation, reflect))
 
 
 @torch.library.custom_op("attnrepro::aggregate_to_map", mutates_args=())
@@ -69,7 +69,7 @@ def aggregate_to_map(
 ) -> Tensor:  # fmt: skip
     """Return (N, C, H, W): the gradient of `aggregate` with respect to the map."""
     window = Window(kernel, stride, dilation, reflect)
-    return compute(shifts.aggregate_to_map, cupy, g, weight, window=window, height=height, width=width)
+    return compute(sums.aggregate_to_map, cupy, g, weight, window=window, height=height, width=width)
 
 
 @torch.library.custom_op("attnrepro::aggregate_to_weight", mutates_args=())
@@ -78,7 +78,7 @@ def aggregate_to_weight(
 ) -> Tensor:
     """Return (N, Cw, T, L): the gradient of `aggregate` with respect to the weights."""
     window = Window(kernel, stride, dilation, reflect)
-    return compute(shifts.aggregate_to_weight, cupy, x, g, window=window, shared=shared)
+    return compute(sums.aggregate_to_weight, cupy, x, g, window=window, shared=shared)
 
 
 @subtract.register_fake

@@ -4,8 +4,7 @@
     u is h itself (hidden: h = a_i - b_j + place)             alpha = softmax_t(W2 relu(BatchNorm(h)))
     y_i = sum_j alpha_ij * beta_j
 
-Only h and alpha, M + Cw values a pair, live longer than one chunk. Rows of outputs are ``pitch`` wide (`Shifts`);
-the gradient's rubbish columns are kept at zero, so no sum has to leave them out.
+Only h and alpha, M + Cw values a pair, live longer than one chunk.
 """
 
 from collections.abc import Iterator
@@ -14,7 +13,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .shifts import Shifts, aggregate_planes, spread_gradient, weight_gradient
+from .shifts import Shifts
+from .sums import fill_map, fill_output, fill_weight
 from .window import Window
 
 TILE_BYTES = 2 << 20  # working set where a sample is cut: its taps are large, so they may as well fit the inner caches
@@ -38,19 +38,19 @@ class Pair(NamedTuple):
 def attend(
     pair: Pair, mean2: Tensor | None, var2: Tensor | None, eps: float, window: Window, form: str, keep: bool = True
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Return (y, alpha, h, mean, var): alpha (N, Cw, T, Ho, pitch), h (N, M, T, Ho, pitch), statistics (M,).
+    """Return (y, alpha, h, mean, var): alpha (N, Cw, T, L), h (N, M, T, L), statistics (M,).
 
     Without ``mean2`` the second BatchNorm uses this batch's statistics. Without ``keep`` alpha and h are empty; they
     then exist for a few samples at a time, unless the statistics need all of h.
     """
     shifts = Shifts(window, *pair.a.shape[-2:])
-    size = (window.taps, shifts.out_height, shifts.pitch)
+    size = (window.taps, shifts.outputs)
     batch, shared, rows = len(pair.a), len(pair.weight2), pair.a.shape[1] if form == "hidden" else len(pair.weight1)
     y = pair.beta.new_empty(*pair.beta.shape[:2], shifts.out_height, shifts.out_width)
     alpha = y.new_empty(batch, shared, *size) if keep else y.new_empty(0)
     if mean2 is not None and var2 is not None:
         mean, var, hidden = mean2.clone(), var2.clone(), y.new_empty(batch, rows, *size) if keep else y.new_empty(0)
-        for part in shifts.steps(batch, rows * window.taps * shifts.run, y.element_size()):
+        for part in shifts.steps(batch, rows * window.taps * shifts.outputs, y.element_size()):
             piece = hidden[part] if keep else y.new_empty(part.stop - part.start, rows, *size)
             _project(_cut(pair, part), shifts, form, piece)
             _weigh(_cut(pair, part), shifts, piece, fold(pair, mean, var, eps), alpha[part] if keep else None, y[part])
@@ -58,7 +58,7 @@ def attend(
     hidden = y.new_empty(batch, rows, *size)
     sums = _project(pair, shifts, form, hidden) / max(1, batch * window.taps * y.shape[2] * y.shape[3])
     mean, var = sums[0].to(y.dtype), (sums[1] - sums[0].square()).clamp_min(0).to(y.dtype)
-    for part in shifts.steps(batch, rows * window.taps * shifts.run, y.element_size()):
+    for part in shifts.steps(batch, rows * window.taps * shifts.outputs, y.element_size()):
         weight = alpha[part] if keep else None
         _weigh(_cut(pair, part), shifts, hidden[part], fold(pair, mean, var, eps), weight, y[part])
     return y, alpha, hidden if keep else y.new_empty(0), mean, var
@@ -75,7 +75,7 @@ def _weigh(
     logits = multiply(pair.weight2, activate(hidden, *affine)).view(len(hidden), -1, *hidden.shape[2:])
     alpha = torch.empty_like(logits) if alpha is None else alpha
     torch.softmax(logits, 2, out=alpha)
-    aggregate_planes(shifts, shifts.spread(pair.beta), alpha, y)
+    fill_output(shifts, pair.beta, alpha, y)
 
 
 def fold(pair: Pair, mean: Tensor, var: Tensor, eps: float) -> tuple[Tensor, Tensor]:
@@ -84,9 +84,9 @@ def fold(pair: Pair, mean: Tensor, var: Tensor, eps: float) -> tuple[Tensor, Ten
     return scale.unsqueeze(1), (pair.shift2 - mean * scale).unsqueeze(1)
 
 
-def activate(hidden_NMTY: Tensor, scale_M1: Tensor, shift_M1: Tensor) -> Tensor:
-    """Return relu(BatchNorm(h)), (n, M, T*Y)."""
-    return torch.mul(hidden_NMTY.flatten(2), scale_M1).add_(shift_M1).relu_()
+def activate(hidden_NMTL: Tensor, scale_M1: Tensor, shift_M1: Tensor) -> Tensor:
+    """Return relu(BatchNorm(h)), (n, M, T*L)."""
+    return torch.mul(hidden_NMTL.flatten(2), scale_M1).add_(shift_M1).relu_()
 
 
 def close_relu(g: Tensor, active: Tensor, out: Tensor) -> None:
@@ -100,12 +100,12 @@ def multiply(matrix: Tensor, x_NDX: Tensor) -> Tensor:
 
 
 def relate(pair: Pair, shifts: Shifts, form: str, centre: Tensor, planes: Tensor, taps: range) -> Tensor:
-    """Return u for some taps, (n, D, len(taps), Ho, pitch)."""
-    u = centre.new_empty(*centre.shape[:2], len(taps), *centre.shape[2:])
-    combine = torch.mul if form == "product" else torch.sub
+    """Return u for some taps, (n, D, len(taps), L)."""
+    u = centre.new_empty(*centre.shape[:2], len(taps), shifts.outputs)
+    framed, combine = shifts.frame(u), torch.mul if form == "product" else torch.sub
     for place, view in shifts.blocks(planes, taps):
-        combine(centre.unsqueeze(2), view, out=u[:, :, place])
-    return u.add_(pair.c[:, None, None, None]) if form == "product" else u
+        combine(centre.unsqueeze(2), view, out=framed[:, :, place])
+    return u.add_(pair.c[:, None, None]) if form == "product" else u
 
 
 def tiles(shifts: Shifts, batch: int, floats: int, itemsize: int) -> Iterator[tuple[slice, range]]:
@@ -121,14 +121,14 @@ def tiles(shifts: Shifts, batch: int, floats: int, itemsize: int) -> Iterator[tu
 
 
 def _project(pair: Pair, shifts: Shifts, form: str, hidden: Tensor) -> Tensor:
-    """Fill h (n, M, T, Ho, pitch), rubbish zeroed, and return its sums and sums of squares in float64, (2, M)."""
+    """Fill h (n, M, T, L) and return its sums and sums of squares in float64, (2, M)."""
     batch, rows = hidden.shape[:2]
     total = hidden.new_zeros(2, rows, dtype=torch.float64)
-    place = hidden.new_zeros(rows, shifts.window.taps, 1, 1).expand(hidden.shape[1:])
-    place = place if pair.place is None else shifts.widen_flat(pair.place)
-    for part, taps in tiles(shifts, batch, (pair.a.shape[1] + rows) * shifts.run, hidden.element_size()):
+    place = hidden.new_zeros(rows, shifts.window.taps, 1).expand(hidden.shape[1:])
+    place = place if pair.place is None else pair.place
+    for part, taps in tiles(shifts, batch, (pair.a.shape[1] + rows) * shifts.outputs, hidden.element_size()):
         if taps.start == 0:
-            centre = shifts.widen(shifts.window.centres(pair.a[part]))
+            centre = shifts.window.centres(pair.a[part])
             planes = shifts.spread(pair.b[part])
         u = relate(pair, shifts, form, centre, planes, taps)
         cut = slice(taps.start, taps.stop)
@@ -140,7 +140,6 @@ def _project(pair: Pair, shifts: Shifts, form: str, hidden: Tensor) -> Tensor:
         else:
             weight1, still = pair.weight1.expand(len(u), -1, -1), place.flatten(1).expand(len(u), -1, -1)
             torch.baddbmm(still, weight1, u.relu_().flatten(2), out=out.view(len(u), rows, -1))
-        out[..., shifts.out_width :].zero_()
         flat = out.flatten(2)
         total[0] += flat.sum(2).sum(0, dtype=torch.float64)
         total[1] += torch.linalg.vecdot(flat, flat).sum(0, dtype=torch.float64)
@@ -196,21 +195,18 @@ def _unweigh(
     scale: Tensor, shift: Tensor, shifts: Shifts,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
     """Go back from y to the second BatchNorm: gradients of beta, W2, its output g; float64 sums of g and g*h."""
-    shared = alpha.shape[1]
     grad_beta = torch.empty_like(pair.beta, memory_format=torch.contiguous_format)
     grad_weight2 = torch.zeros_like(pair.weight2)
     grad_u = torch.empty_like(hidden)
     total = hidden.new_zeros(2, hidden.shape[1], dtype=torch.float64)
     for part in shifts.steps(len(hidden), 2 * hidden[0:1].numel(), hidden.element_size()):
-        g = shifts.widen(grad_y[part]).unflatten(1, (-1, shared))
         weight = alpha[part]
-        grad_beta[part] = spread_gradient(shifts, g, weight)
-        logits = weight_gradient(shifts, shifts.spread(pair.beta[part]), g, torch.empty_like(weight))
+        fill_map(shifts, grad_y[part], weight, grad_beta[part])
+        logits = torch.empty_like(weight)
+        fill_weight(shifts, pair.beta[part], grad_y[part], logits)
         if grad_alpha is not None:
             logits += grad_alpha[part]
         logits = torch.ops.aten._softmax_backward_data(logits, weight, 2, logits.dtype)
-        if grad_alpha is not None:
-            logits[..., shifts.out_width :].zero_()
         flat, active = logits.flatten(2), activate(hidden[part], scale, shift)
         grad_weight2 += torch.matmul(flat, active.mT).sum(0)
         back = grad_u[part].flatten(2)
@@ -229,19 +225,18 @@ def _unrelate(
 
     The gradient of h is gain * g + slope * h + offset, the three of ``affine``, (M, 1) each; g is ``grad_u``.
     """
-    gain, slope, offset = (vector[:, :, None, None] for vector in affine)
+    gain, slope, offset = (vector[:, :, None] for vector in affine)
     grad_a, grad_b = torch.zeros_like(pair.a), torch.empty_like(pair.b, memory_format=torch.contiguous_format)
     grad_c, grad_weight1 = torch.zeros_like(pair.c), torch.zeros_like(pair.weight1)
     grad_place = None if pair.place is None else grad_u.new_zeros(grad_u.shape[1:])
     centres = shifts.window.centres(grad_a)
-    for part, taps in tiles(shifts, len(grad_u), 2 * pair.a.shape[1] * shifts.run, grad_u.element_size()):
+    for part, taps in tiles(shifts, len(grad_u), 2 * pair.a.shape[1] * shifts.outputs, grad_u.element_size()):
         if taps.start == 0:
-            centre = shifts.widen(shifts.window.centres(pair.a[part]))
+            centre = shifts.window.centres(pair.a[part])
             planes, back = shifts.spread(pair.b[part]), shifts.empty_planes(pair.b[part])
         cut = slice(taps.start, taps.stop)
         g = grad_u[part, :, cut]
         g.mul_(gain).addcmul_(hidden[part, :, cut], slope).add_(offset)
-        g[..., shifts.out_width :].zero_()
         if grad_place is not None:
             grad_place[:, cut] += g.sum(0)
         if form != "hidden":
@@ -249,12 +244,11 @@ def _unrelate(
         _spread_back(shifts, form, g, (centres[part], back, grad_c), centre, planes, taps)
         if taps.stop == shifts.window.taps:
             grad_b[part] = shifts.collect(back)
-    place = None if grad_place is None else shifts.trim(grad_place).flatten(2)
-    return grad_a, grad_b, grad_c, grad_weight1, place
+    return grad_a, grad_b, grad_c, grad_weight1, grad_place
 
 
 def _unproject(pair: Pair, g: Tensor, u: Tensor, grad_weight1: Tensor) -> Tensor:
-    """Return the gradient of u, (n, D, taps, Ho, pitch), in u's memory; add to that of W1."""
+    """Return the gradient of u, (n, D, taps, L), in u's memory; add to that of W1."""
     flat, open_u = g.flatten(2), u.flatten(2)
     grad_weight1 += torch.bmm(flat, open_u.mT).sum(0)
     close_relu(multiply(pair.weight1.T, flat), open_u, open_u)
@@ -267,12 +261,13 @@ def _spread_back(
 ) -> None:  # fmt: skip
     """Add the gradient of u to those of the centres, the planes of b, and c."""
     centres, back, grad_c = grads
+    framed = shifts.frame(g)
     if form != "product":
-        centres += shifts.trim(g.sum(2))
+        centres += shifts.frame(g.sum(2))
         for place, tap in enumerate(taps):
-            shifts.view(back, tap).sub_(g[:, :, place])
+            shifts.view(back, tap).sub_(framed[:, :, place])
         return
     grad_c += g.flatten(2).sum((0, 2))
     for place, tap in enumerate(taps):
-        centres += shifts.trim(g[:, :, place] * shifts.view(planes, tap))
-        shifts.view(back, tap).addcmul_(g[:, :, place], centre)
+        centres += framed[:, :, place] * shifts.view(planes, tap)
+        shifts.view(back, tap).addcmul_(framed[:, :, place], centre)

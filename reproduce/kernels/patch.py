@@ -32,14 +32,14 @@ def project(patch: Patch, window: Window) -> Tensor:
     shifts, rows = Shifts(window, *patch.psi.shape[-2:]), patch.weight1.shape[0]
     out = patch.psi.new_empty(patch.psi.shape[0], rows, shifts.out_height, shifts.out_width)
     weight_MTC = patch.weight1.transpose(1, 2).contiguous()
-    for part, taps in tiles(shifts, len(out), patch.psi.shape[1] * shifts.run, out.element_size()):
+    for part, taps in tiles(shifts, len(out), patch.psi.shape[1] * shifts.outputs, out.element_size()):
         if taps.start == 0:
             centre, planes = _spread(patch, shifts, part)
-            total = out.new_zeros(part.stop - part.start, rows, shifts.run)
+            total = out.new_zeros(part.stop - part.start, rows, shifts.outputs)
         u = _relate(patch, shifts, centre, planes, taps)
         total += multiply(weight_MTC[:, taps.start : taps.stop].flatten(1), u.flatten(1, 2).flatten(2))
         if taps.stop == window.taps:
-            out[part] = shifts.trim(total.unflatten(2, (shifts.out_height, shifts.pitch)))
+            out[part] = shifts.frame(total)
     return out
 
 
@@ -52,10 +52,10 @@ def project_backward(
     grad_psi = torch.empty_like(patch.psi, memory_format=torch.contiguous_format)
     grad_phi = None if patch.phi is None else torch.zeros_like(patch.phi)
     grad_scale, grad_shift, grad_weight = (torch.zeros_like(t) for t in (patch.scale, patch.shift, weight_MTC))
-    for part, taps in tiles(shifts, len(grad_h), 2 * patch.psi.shape[1] * shifts.run, grad_h.element_size()):
+    for part, taps in tiles(shifts, len(grad_h), 2 * patch.psi.shape[1] * shifts.outputs, grad_h.element_size()):
         if taps.start == 0:
             centre, planes = _spread(patch, shifts, part)
-            back, g = shifts.empty_planes(patch.psi[part]), shifts.widen(grad_h[part]).flatten(2)
+            back, g = shifts.empty_planes(patch.psi[part]), grad_h[part].flatten(2)
             sum_phi = None if centre is None else torch.zeros_like(centre)
         cut = slice(taps.start, taps.stop)
         u = _relate(patch, shifts, centre, planes, taps)
@@ -76,26 +76,26 @@ def project_backward(
         if taps.stop == window.taps:
             grad_psi[part] = shifts.collect(back)
             if grad_phi is not None and sum_phi is not None:
-                window.centres(grad_phi)[part] = shifts.trim(sum_phi)
+                window.centres(grad_phi)[part] = sum_phi
     return grad_psi, grad_phi, grad_scale, grad_shift, grad_weight.transpose(1, 2).contiguous()
 
 
 def _spread(patch: Patch, shifts: Shifts, part: slice) -> tuple[Tensor | None, Tensor]:
-    centre = None if patch.phi is None else shifts.widen(shifts.window.centres(patch.phi[part]))
+    centre = None if patch.phi is None else shifts.window.centres(patch.phi[part])
     return centre, shifts.spread(patch.psi[part])
 
 
 def _values(shifts: Shifts, centre: Tensor | None, planes: Tensor, taps: range) -> Iterator[tuple[slice, Tensor]]:
-    """Yield (places in ``taps``, v (n, few, r, Ho, pitch))."""
+    """Yield (places in ``taps``, v (n, few, r, Ho, Wo))."""
     for places, view in shifts.blocks(planes, taps):
         value = view.transpose(1, 2)
         yield places, value if centre is None else centre.unsqueeze(1) - value
 
 
 def _relate(patch: Patch, shifts: Shifts, centre: Tensor | None, planes: Tensor, taps: range) -> Tensor:
-    """Return relu(s*v + b) for some taps, (n, len(taps), r, Ho, pitch)."""
+    """Return relu(s*v + b) for some taps, (n, len(taps), r, Ho, Wo)."""
     batch, width = planes.shape[1:3]
-    u = planes.new_empty(batch, len(taps), width, shifts.out_height, shifts.pitch)
+    u = planes.new_empty(batch, len(taps), width, shifts.out_height, shifts.out_width)
     scale, shift = (t.T[taps.start : taps.stop, :, None, None] for t in (patch.scale, patch.shift))
     for places, value in _values(shifts, centre, planes, taps):
         torch.mul(value, scale[places], out=u[:, places])

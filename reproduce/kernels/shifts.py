@@ -1,9 +1,7 @@
 """Shifted views of one padded map: how the plain-torch path reads k*k neighbours without copying them.
 
 A map is padded once and, for stride s, split into s*s planes of every s-th row and column, each (N, C, Hq, Wq). Tap t
-then is a view of one plane, moved by a constant. Rows of outputs are kept ``pitch`` wide: with pitch = Wq the view's
-rows join into one long contiguous run, which is several times faster to walk than short rows, at the price of
-Wq - Wo columns of rubbish at each row's end; with pitch = Wo there is no rubbish (small maps, large kernels).
+then is a view of one plane, moved by a constant.
 """
 
 from collections.abc import Iterator
@@ -15,27 +13,17 @@ from torch import Tensor
 from .window import Window, fold_border
 
 CHUNK_BYTES = 12 << 20  # working set of one step: within a last-level cache, and large enough to hide a call
-SHORT_ROW = 24  # pixels; longer rows are walked as fast one by one as joined
-WIDE_LIMIT, WIDE_MARGIN = 1.4, 2  # most rubbish tolerated, as Wq/Wo or in columns, whichever is more
 
 
 class Shifts:
     """Geometry of one operator call on maps of ``height`` x ``width`` pixels."""
 
-    def __init__(self, window: Window, height: int, width: int, *, wide: bool = True) -> None:
+    def __init__(self, window: Window, height: int, width: int) -> None:
         reach = window.dilation * (window.kernel - 1) // window.stride
         self.window, self.height, self.width = window, height, width
         self.out_height, self.out_width = window.out_size(height, width)
-        # One row more than is read: the last tap's run ends up to pitch - Wo elements beyond its row.
-        self.plane_height, self.plane_width = self.out_height + reach + 1, self.out_width + reach
-        widest = max(WIDE_LIMIT * self.out_width, self.out_width + WIDE_MARGIN)
-        joined = wide and self.out_width < SHORT_ROW and self.plane_width <= widest
-        self.pitch = self.plane_width if joined else self.out_width
-
-    @property
-    def run(self) -> int:
-        """Elements of one output map, rubbish included."""
-        return self.out_height * self.pitch
+        self.outputs = self.out_height * self.out_width
+        self.plane_height, self.plane_width = self.out_height + reach, self.out_width + reach
 
     @cached_property
     def places(self) -> list[tuple[int, int]]:
@@ -74,17 +62,17 @@ class Shifts:
         return like_NC.new_zeros(self.window.stride**2, *like_NC.shape[:2], self.plane_height, self.plane_width)
 
     def view(self, planes: Tensor, tap: int) -> Tensor:
-        """Return the view (N, C, Ho, pitch) of the planes under ``tap``."""
+        """Return the view (N, C, Ho, Wo) of the planes under ``tap``."""
         plane, offset = self.places[tap]
         stride = planes.stride()
         return planes.as_strided(
-            (*planes.shape[1:3], self.out_height, self.pitch),
+            (*planes.shape[1:3], self.out_height, self.out_width),
             stride[1:],
             planes.storage_offset() + plane * stride[0] + offset,
         )
 
     def blocks(self, planes: Tensor, taps: range) -> Iterator[tuple[slice, Tensor]]:
-        """Yield (places in ``taps``, view (N, C, few, Ho, pitch)): at stride 1 a row of taps is one view."""
+        """Yield (places in ``taps``, view (N, C, few, Ho, Wo)): at stride 1 a row of taps is one view."""
         if self.window.stride > 1:
             for place, tap in enumerate(taps):
                 yield slice(place, place + 1), self.view(planes, tap).unsqueeze(2)
@@ -93,16 +81,16 @@ class Shifts:
         start = taps.start
         while start < taps.stop:
             stop = min(taps.stop, start - start % self.window.kernel + self.window.kernel)
-            size = (*planes.shape[1:3], stop - start, self.out_height, self.pitch)
+            size = (*planes.shape[1:3], stop - start, self.out_height, self.out_width)
             stride = (sample, channel, self.window.dilation * column, row, column)
             view = planes.as_strided(size, stride, planes.storage_offset() + self.places[start][1])
             yield slice(start - taps.start, stop - taps.start), view
             start = stop
 
     def views(self, planes: Tensor, shared: int) -> list[Tensor]:
-        """Return the views of all taps with the channels split, (N, C/shared, shared, Ho, pitch)."""
+        """Return the views of all taps with the channels split, (N, C/shared, shared, Ho, Wo)."""
         _, batch, channels = planes.shape[:3]
-        size = (batch, channels // shared, shared, self.out_height, self.pitch)
+        size = (batch, channels // shared, shared, self.out_height, self.out_width)
         plane, sample, channel, row, column = planes.stride()
         stride, start = (sample, shared * channel, channel, row, column), planes.storage_offset()
         return [planes.as_strided(size, stride, start + index * plane + offset) for index, offset in self.places]
@@ -119,22 +107,9 @@ class Shifts:
             grid = torch.nn.functional.pad(grid, (0, missing[1], 0, missing[0]))
         return fold_border(grid[..., :tall, :broad], self.window)
 
-    def widen(self, g: Tensor) -> Tensor:
-        """Return (..., Ho, pitch) from (..., Ho, Wo), zero where there is no output."""
-        if self.pitch == self.out_width:
-            return g.contiguous()
-        wide = g.new_empty(*g.shape[:-1], self.pitch)
-        wide[..., : self.out_width] = g
-        wide[..., self.out_width :].zero_()
-        return wide
-
-    def widen_flat(self, g: Tensor) -> Tensor:
-        """Return (..., Ho, pitch) from (..., L), zero where there is no output."""
-        return self.widen(g.unflatten(-1, (self.out_height, self.out_width)))
-
-    def trim(self, wide: Tensor) -> Tensor:
-        """Return the view (..., Ho, Wo) of (..., Ho, pitch) without the rubbish."""
-        return wide[..., : self.out_width]
+    def frame(self, flat: Tensor) -> Tensor:
+        """Return the view (..., Ho, Wo) of (..., L)."""
+        return flat.unflatten(-1, (self.out_height, self.out_width))
 
     def steps(self, batch: int, floats: int, itemsize: int) -> Iterator[slice]:
         """Yield slices of the batch, each with a working set of about `CHUNK_BYTES` (``floats`` values a sample)."""
@@ -153,7 +128,7 @@ def _mirror(padded: Tensor, dim: int, pad: int, size: int) -> None:
 
 def subtract(a_NCHW: Tensor, b_NCHW: Tensor, window: Window) -> Tensor:
     """Return (N, C, T, L): centre of a minus neighbours of b."""
-    shifts = Shifts(window, a_NCHW.shape[2], a_NCHW.shape[3], wide=False)
+    shifts = Shifts(window, a_NCHW.shape[2], a_NCHW.shape[3])
     size = (shifts.out_height, shifts.out_width)
     out = a_NCHW.new_empty(*a_NCHW.shape[:2], window.taps, *size)
     for part in shifts.steps(a_NCHW.shape[0], 4 * a_NCHW[0:1].numel(), a_NCHW.element_size()):
@@ -175,7 +150,7 @@ def sum_centres(g_NCTL: Tensor, window: Window, height: int, width: int) -> Tens
 
 def scatter(g_NCTL: Tensor, window: Window, height: int, width: int) -> Tensor:
     """Return (N, C, H, W): every g added to the pixel its tap reads (transpose of the gather)."""
-    shifts = Shifts(window, height, width, wide=False)
+    shifts = Shifts(window, height, width)
     g = g_NCTL.unflatten(3, (shifts.out_height, shifts.out_width))
     out = g.new_empty(*g.shape[:2], height, width)
     for part in shifts.steps(g.shape[0], 4 * g.shape[1] * height * width, g.element_size()):
@@ -184,67 +159,3 @@ def scatter(g_NCTL: Tensor, window: Window, height: int, width: int) -> Tensor:
             shifts.view(planes, tap).add_(g[part, :, tap])
         out[part] = shifts.collect(planes)
     return out
-
-
-def aggregate(x_NCHW: Tensor, weight_NQTL: Tensor, window: Window) -> Tensor:
-    """Return (N, C, Ho, Wo): sum over taps of the shared weight times the neighbour."""
-    shifts = Shifts(window, *x_NCHW.shape[-2:])
-    out = x_NCHW.new_empty(*x_NCHW.shape[:2], shifts.out_height, shifts.out_width)
-    for part in shifts.steps(x_NCHW.shape[0], 3 * x_NCHW[0:1].numel(), x_NCHW.element_size()):
-        planes, weight = shifts.spread(x_NCHW[part]), shifts.widen_flat(weight_NQTL[part])
-        aggregate_planes(shifts, planes, weight, out[part])
-    return out
-
-
-def aggregate_planes(shifts: Shifts, planes: Tensor, weight_NQTY: Tensor, out_NCHoWo: Tensor) -> None:
-    """Fill ``out_NCHoWo`` from the planes of x and weights (n, Cw, T, Ho, pitch)."""
-    views, weights = shifts.views(planes, weight_NQTY.shape[1]), weight_NQTY.unsqueeze(1).unbind(3)
-    whole = out_NCHoWo.shape[-1] == shifts.pitch
-    total = out_NCHoWo.unflatten(1, views[0].shape[1:3]) if whole else views[0].new_empty(views[0].shape)
-    torch.mul(views[0], weights[0], out=total)
-    for view, weight in zip(views[1:], weights[1:], strict=True):
-        total.addcmul_(view, weight)
-    if not whole:
-        out_NCHoWo.copy_(shifts.trim(total.flatten(1, 2)))
-
-
-def spread_gradient(shifts: Shifts, g_NSQY: Tensor, weight_NQTY: Tensor) -> Tensor:
-    """Return (n, C, H, W), the gradient of x, from g (n, C/Cw, Cw, Ho, pitch) with zero rubbish."""
-    planes = shifts.empty_planes(g_NSQY.flatten(1, 2))
-    weights = weight_NQTY.unsqueeze(1).unbind(3)
-    for view, weight in zip(shifts.views(planes, g_NSQY.shape[2]), weights, strict=True):
-        view.addcmul_(g_NSQY, weight)
-    return shifts.collect(planes)
-
-
-def weight_gradient(shifts: Shifts, planes: Tensor, g_NSQY: Tensor, out_NQTY: Tensor) -> Tensor:
-    """Fill ``out_NQTY`` (n, Cw, T, Ho, pitch) with the gradient of the weights and return it."""
-    product = torch.empty_like(g_NSQY)
-    for view, out in zip(shifts.views(planes, g_NSQY.shape[2]), out_NQTY.unbind(2), strict=True):
-        torch.mul(view, g_NSQY, out=product)
-        torch.sum(product, dim=1, out=out)
-    return out_NQTY
-
-
-def aggregate_to_map(g_NCHoWo: Tensor, weight_NQTL: Tensor, window: Window, height: int, width: int) -> Tensor:
-    """Return (N, C, H, W): the gradient of `aggregate` with respect to x."""
-    shifts, shared = Shifts(window, height, width), weight_NQTL.shape[1]
-    out = g_NCHoWo.new_empty(*g_NCHoWo.shape[:2], height, width)
-    for part in shifts.steps(out.shape[0], 3 * out[0:1].numel(), out.element_size()):
-        g = shifts.widen(g_NCHoWo[part]).unflatten(1, (-1, shared))
-        out[part] = spread_gradient(shifts, g, shifts.widen_flat(weight_NQTL[part]))
-    return out
-
-
-def aggregate_to_weight(x_NCHW: Tensor, g_NCHoWo: Tensor, window: Window, shared: int) -> Tensor:
-    """Return (N, Cw, T, L): the gradient of `aggregate` with respect to the weights."""
-    shifts = Shifts(window, *x_NCHW.shape[-2:])
-    size = (shifts.out_height, shifts.out_width)
-    out = x_NCHW.new_empty(x_NCHW.shape[0], shared, window.taps, *size)
-    for part in shifts.steps(x_NCHW.shape[0], 3 * x_NCHW[0:1].numel(), x_NCHW.element_size()):
-        g = shifts.widen(g_NCHoWo[part]).unflatten(1, (-1, shared))
-        target = out[part] if shifts.pitch == size[1] else g.new_empty(*out[part].shape[:-1], shifts.pitch)
-        weight_gradient(shifts, shifts.spread(x_NCHW[part]), g, target)
-        if target.shape[-1] != size[1]:
-            out[part] = shifts.trim(target)
-    return out.flatten(3)

@@ -1,9 +1,11 @@
 """The .cu text run on the CPU through shim.h, with the very host code that launches it on a GPU, against the twins."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
-from reproduce.kernels import Window, launch, launch_fused, load, pair, patch, shifts
+from reproduce.kernels import Window, launch, launch_fused, load, pair, patch, shifts, sums
 from reproduce.kernels.pair import Pair
 from reproduce.kernels.patch import Patch
 
@@ -28,6 +30,9 @@ FEW = [AWKWARD[0], *(pytest.param(*case, marks=LARGER) for case in AWKWARD[1:4])
 @pytest.fixture(autouse=True)
 def on_host(monkeypatch):
     monkeypatch.setattr(load, "run", host.run)
+
+
+PLAIN = SimpleNamespace(**vars(shifts) | vars(sums))
 
 
 def draw(*shape, dtype=torch.float64):
@@ -62,17 +67,17 @@ def local_outputs(module, window, height, width, dtype, shared=2, share=3):
     ("window", "height", "width"), [*AWKWARD[:3], *(pytest.param(*case, marks=LARGER) for case in AWKWARD[3:])]
 )
 def test_local_kernels(window, height, width):
-    same(*(local_outputs(m, window, height, width, torch.float64) for m in (launch, shifts)))
+    same(*(local_outputs(m, window, height, width, torch.float64) for m in (launch, PLAIN)))
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
 def test_local_kernels_in_lower_precision(dtype):
     ours = local_outputs(launch, Window(5), 5, 6, dtype)
-    wide = local_outputs(shifts, Window(5), 5, 6, dtype=dtype) if dtype == torch.float32 else None
+    wide = local_outputs(PLAIN, Window(5), 5, 6, dtype=dtype) if dtype == torch.float32 else None
     if wide is None:
         with pytest.MonkeyPatch.context() as patcher:
             patcher.setattr(torch, "randn", torch.randn)
-            wide = local_outputs(_Widened(shifts), Window(5), 5, 6, dtype)
+            wide = local_outputs(_Widened(PLAIN), Window(5), 5, 6, dtype)
     eps = torch.finfo(dtype).eps
     same([o.double() for o in ours], [w.double() for w in wide], rtol=eps, atol=1e-5)
 
@@ -90,7 +95,7 @@ class _Widened:
 @pytest.mark.parametrize(("shared", "share"), [(1, 17), (9, 1), (1, 8)])
 def test_weight_sharing(shared, share):
     window = Window(3)
-    same(*(local_outputs(m, window, 4, 5, torch.float64, shared, share) for m in (launch, shifts)))
+    same(*(local_outputs(m, window, 4, 5, torch.float64, shared, share) for m in (launch, PLAIN)))
 
 
 def make_pair(window, height, width, depth, outs, shared, share, form, dtype=torch.float64, located=True):
@@ -102,11 +107,6 @@ def make_pair(window, height, width, depth, outs, shared, share, form, dtype=tor
     return Pair(*(None if t is None else t.to(dtype) for t in (*maps, *rest)))
 
 
-def trimmed(pair_inputs, window, tensors):
-    shift = shifts.Shifts(window, *pair_inputs.a.shape[-2:])
-    return [shift.trim(t) if t.dim() == 5 else t for t in tensors]
-
-
 @pytest.mark.parametrize("form", pair.FORMS)
 @pytest.mark.parametrize(("window", "height", "width"), FEW)
 @pytest.mark.parametrize(("depth", "outs", "shared"), [(3, 5, 2), pytest.param(17, 33, 3, marks=LARGER)])
@@ -114,12 +114,10 @@ def test_pairwise_kernels(window, height, width, depth, outs, shared, form):
     inputs = make_pair(window, height, width, depth, outs, shared, 2, form)
     ours = launch_fused.attend(inputs, None, None, 1e-5, window, form)
     twin = pair.attend(inputs, None, None, 1e-5, window, form)
-    same(ours, trimmed(inputs, window, twin))
+    same(ours, twin)
     grad = torch.randn_like(ours[0])
-    extra = shifts.Shifts(window, height, width).widen(torch.randn_like(ours[1]))
-    for batch_stats, more in ((True, None), (False, extra)):
-        mine_extra = None if more is None else shifts.Shifts(window, height, width).trim(more).contiguous()
-        mine = launch_fused.attend_backward(grad, mine_extra, inputs, *ours[1:], batch_stats, 1e-5, window, form)
+    for batch_stats, more in ((True, None), (False, torch.randn_like(ours[1]))):
+        mine = launch_fused.attend_backward(grad, more, inputs, *ours[1:], batch_stats, 1e-5, window, form)
         theirs = pair.attend_backward(grad, more, inputs, *twin[1:], batch_stats, 1e-5, window, form)
         same(mine, theirs, rtol=1e-8, atol=1e-8)
 
@@ -129,7 +127,7 @@ def test_pairwise_kernels_with_given_statistics_and_no_position():
     inputs = make_pair(window, 5, 4, 3, 5, 2, 2, "difference", located=False)
     given = draw(5), draw(5).square() + 0.5
     ours = launch_fused.attend(inputs, *given, 1e-5, window, "difference")
-    same(ours, trimmed(inputs, window, pair.attend(inputs, *given, 1e-5, window, "difference")))
+    same(ours, pair.attend(inputs, *given, 1e-5, window, "difference"))
 
 
 @pytest.mark.parametrize("form", ["difference", "product"])

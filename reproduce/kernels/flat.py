@@ -1,0 +1,104 @@
+"""Aggregation at stride 1 with nothing padded: in the flattened map every tap is a constant offset.
+
+What a tap would read beyond a reflecting border, another tap of the same pixel reads inside. So the weight of the one
+is added to that of the other, in a copy of the weights, and set to zero (beyond a zero border it is only set to zero).
+What an offset then still carries round from one row's end to the next has weight zero.
+
+Maps are (n, S, q, L) here, S groups of q channels that share q weights; weights (n, q, T, L), L = H*W.
+"""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from .window import Window
+
+COPY_LIMIT = 4  # weights, of which a copy is made, for every value of the map: beyond that padding the map is cheaper
+
+
+def suits(window: Window, channels: int, shared: int) -> bool:
+    """Return whether the sums can be formed so, and the copy of the weights is small."""
+    folds = window.stride == 1 and (window.dilation == 1 or not window.reflect)
+    return folds and window.taps * shared <= COPY_LIMIT * channels
+
+
+def is_finite(map_: Tensor) -> bool:
+    """Return whether every value is finite (or false where only their sum is not): zero times infinity is no zero."""
+    return bool(map_.sum().isfinite())
+
+
+def fold(weight_nqTL: Tensor, window: Window, height: int, width: int) -> Tensor:
+    """Return a copy of the weights in which no tap beyond the border has one."""
+    folded = weight_nqTL.clone(memory_format=torch.contiguous_format)
+    for outer, twin in _pairs(folded, window, height, width):
+        if window.reflect:
+            twin.add_(outer)
+        outer.zero_()
+    return folded
+
+
+def mend(gradient_nqTL: Tensor, window: Window, height: int, width: int) -> None:
+    """Set what belongs to taps beyond the border, in place: the transpose of `fold`."""
+    for outer, twin in _pairs(gradient_nqTL, window, height, width):
+        if window.reflect:
+            outer.copy_(twin)
+        else:
+            outer.zero_()
+
+
+def _pairs(taps_nqTL: Tensor, window: Window, height: int, width: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield views (tap that lies beyond the border, tap that reads its mirror image), columns first, then rows."""
+    taps = taps_nqTL.unflatten(3, (height, width)).unflatten(2, (window.kernel, window.kernel))
+    for place, size in ((3, width), (2, height)):
+        for pixel, outer, twin in _beyond(window, size):
+            line = taps.select(place + 2, pixel)
+            yield line.select(place, outer), line.select(place, twin)
+
+
+def _beyond(window: Window, size: int) -> Iterator[tuple[int, int, int]]:
+    """Yield (pixel, tap, twin) of one axis wherever the tap lies beyond the border; without reflection twin is tap."""
+    reach = window.kernel // 2
+    for pixel in range(size):
+        for tap in range(window.kernel):
+            place = pixel + (tap - reach) * window.dilation
+            if not 0 <= place < size:
+                mirrored = -place if place < 0 else 2 * (size - 1) - place
+                yield pixel, tap, reach + mirrored - pixel if window.reflect else tap
+
+
+def _runs(window: Window, height: int, width: int) -> list[tuple[slice, slice]]:
+    """Return (outputs, the pixels they read) of every tap, as slices of L that are equally long, perhaps empty."""
+    size, found = height * width, []
+    for y, x in window.offsets():
+        offset = (y - window.pad) * width + x - window.pad
+        start, stop = max(0, -offset), max(0, -offset, min(size, size - offset))
+        found.append((slice(start, stop), slice(start + offset, stop + offset)))
+    return found
+
+
+def aggregate(x_nSqL: Tensor, folded_nqTL: Tensor, window: Window, size: tuple[int, int], out_nSqL: Tensor) -> None:
+    """Fill ``out_nSqL``, the sum over taps of weight times neighbour."""
+    weights, middle = folded_nqTL.unsqueeze(1), window.taps // 2
+    torch.mul(x_nSqL, weights[:, :, :, middle], out=out_nSqL)
+    for tap, (mine, theirs) in enumerate(_runs(window, *size)):
+        if tap != middle:
+            out_nSqL[..., mine].addcmul_(x_nSqL[..., theirs], weights[:, :, :, tap, mine])
+
+
+def to_map(g_nSqL: Tensor, folded_nqTL: Tensor, window: Window, size: tuple[int, int], out_nSqL: Tensor) -> None:
+    """Fill ``out_nSqL``, the gradient of the map."""
+    weights, middle = folded_nqTL.unsqueeze(1), window.taps // 2
+    torch.mul(g_nSqL, weights[:, :, :, middle], out=out_nSqL)
+    for tap, (mine, theirs) in enumerate(_runs(window, *size)):
+        if tap != middle:
+            out_nSqL[..., theirs].addcmul_(g_nSqL[..., mine], weights[:, :, :, tap, mine])
+
+
+def to_weight(x_nSqL: Tensor, g_nSqL: Tensor, window: Window, size: tuple[int, int], out_nqTL: Tensor) -> None:
+    """Fill ``out_nqTL``, the gradient of the weights."""
+    product = torch.empty_like(g_nSqL)
+    for tap, (mine, theirs) in enumerate(_runs(window, *size)):
+        torch.mul(x_nSqL[..., theirs], g_nSqL[..., mine], out=product[..., mine])
+        torch.sum(product[..., mine], 1, out=out_nqTL[:, :, tap, mine])
+    mend(out_nqTL, window, *size)

@@ -10,15 +10,25 @@ import os
 import sys
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # malloc.h
+_kept = False
 _CHOSEN = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_MAX_")  # a user who has set one of these is obeyed
 
 
 def keep_freed_memory() -> bool:
     """Let this process keep what its main thread frees; return whether it does (glibc, and no other wish)."""
+    global _kept
     library = _glibc()
     if library is None or any(name in os.environ for name in _CHOSEN):
         return False
-    return bool(library.mallopt(_M_MMAP_MAX, 0)) and bool(library.mallopt(_M_TRIM_THRESHOLD, -1))
+    _kept = bool(library.mallopt(_M_MMAP_MAX, 0)) and bool(library.mallopt(_M_TRIM_THRESHOLD, -1))
+    return _kept
+
+
+def describe_heap() -> str:
+    """Return whether this process keeps freed memory: ``kept``, ``default``, or what the environment sets."""
+    if any(name in os.environ for name in _CHOSEN):
+        return " ".join(f"{name}={os.environ[name]}" for name in _CHOSEN if name in os.environ)
+    return "kept" if _kept else "default"
 
 
 def return_freed_memory() -> None:

@@ -71,16 +71,23 @@ def describe(roof: Roof, repetitions: int) -> list[str]:
 def read_device(kind: str) -> dict[str, str]:
     """Return the device's name and, on CUDA, the CUDA release and driver; "" for what cannot be found out."""
     if kind != "cuda":
+        from reproduce.heap import describe_heap
         from reproduce.manifest import machine
 
-        return {"device": str(machine()["cpu"]), "threads": str(torch.get_num_threads()), "cuda": "", "driver": ""}
+        return {
+            "device": str(machine()["cpu"]),
+            "threads": str(torch.get_num_threads()),
+            "heap": describe_heap(),
+            "cuda": "",
+            "driver": "",
+        }
     driver, program = "", shutil.which("nvidia-smi")
     if program:
         asked = [program, "--query-gpu=driver_version", "--format=csv,noheader", "--id=0"]
         done = subprocess.run(asked, capture_output=True, text=True, timeout=20, check=False)
         driver = done.stdout.strip() if done.returncode == 0 else ""
     cuda = str(torch.version.cuda or "")
-    return {"device": torch.cuda.get_device_name(0), "threads": "", "cuda": cuda, "driver": driver}
+    return {"device": torch.cuda.get_device_name(0), "threads": "", "heap": "", "cuda": cuda, "driver": driver}
 
 
 def _round(value: float) -> float:

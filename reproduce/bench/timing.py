@@ -8,12 +8,22 @@ import torch
 
 
 def time_in_turns(
-    contestants: Mapping[str, Callable[[], object]], repetitions: int, device: torch.device, warmups: int = 1
+    contestants: Mapping[str, Callable[[], object]],
+    repetitions: int,
+    device: torch.device,
+    warmups: int = 1,
+    settle: int = 0,
 ) -> dict[str, list[float]]:
-    """Return the seconds of every repetition of every contestant; turn by turn, after ``warmups`` uncounted turns."""
+    """Return the seconds of every repetition of every contestant; turn by turn, after ``warmups`` uncounted turns.
+
+    With ``settle`` a contestant's counted call follows so many uncounted ones of its own: it then finds the heap and
+    the caches as its own loop leaves them. After an opponent that frees much, the C library has given memory back.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     for turn in range(warmups + repetitions):
         for name, work in contestants.items():
+            for _ in range(settle):
+                work()
             start = time.perf_counter()
             work()
             if device.type == "cuda":
@@ -35,14 +45,16 @@ def time_on_device(
     device: torch.device,
     warmups: int = 1,
     flush_bytes: int = 0,
+    settle: int = 0,
 ) -> dict[str, list[float]]:
     """Return the seconds of every repetition as `time_in_turns` does, on CUDA between two events of the stream.
 
     With ``flush_bytes`` so much device memory is written before every repetition: a small kernel then does not find
-    its inputs in the L2 cache, where they would not be in a network.
+    its inputs in the L2 cache, where they would not be in a network. ``settle`` is for the CPU: torch keeps what a
+    CUDA tensor frees.
     """
     if device.type != "cuda":
-        return time_in_turns(contestants, repetitions, device, warmups)
+        return time_in_turns(contestants, repetitions, device, warmups, settle)
     rubbish = torch.empty(flush_bytes, dtype=torch.uint8, device=device)
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     for turn in range(warmups + repetitions):

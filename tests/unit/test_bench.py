@@ -292,6 +292,10 @@ def test_contestants_take_turns():
     found = time_on_device({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, 3, CPU)
     assert order == ["a", "b"] * 4
     assert [len(found[name]) for name in "ab"] == [3, 3]
+    order.clear()
+    found = time_on_device({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, 2, CPU, settle=2)
+    assert order == ["a"] * 3 + ["b"] * 3 + ["a"] * 3 + ["b"] * 3 + ["a"] * 3 + ["b"] * 3
+    assert len(found["b"]) == 2
     assert quartiles([4.0, 1.0, 2.0, 3.0]) == (1.75, 2.5, 3.25)
     assert quartiles([2.0]) == (2.0, 2.0, 2.0)
 

@@ -42,3 +42,14 @@ def test_a_users_own_settings_are_left_alone(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setenv("MALLOC_MMAP_MAX_", "65536")
     assert not keep_freed_memory()
+
+
+def test_how_freed_memory_is_treated_can_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    from reproduce import heap
+
+    monkeypatch.setattr(heap, "_kept", False)
+    assert heap.describe_heap() == "default"
+    monkeypatch.setattr(heap, "_kept", True)
+    assert heap.describe_heap() == "kept"
+    monkeypatch.setenv("MALLOC_MMAP_MAX_", "0")
+    assert heap.describe_heap() == "MALLOC_MMAP_MAX_=0"

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -19,6 +19,7 @@ from tqdm import tqdm
 from reproduce import ledger, manifest
 from reproduce.board import check_board, open_board
 from reproduce.data.dataset import load
+from reproduce.deadline import Deadline
 from reproduce.elsewhere import Place
 from reproduce.errors import UserError
 from reproduce.holding import hold
@@ -56,7 +57,8 @@ class Session:
 
     device: torch.device
     resume: bool = True
-    max_minutes: float | None = None
+    max_minutes: float | None = None  # for all that one command does in one place
+    deadline: Deadline | None = None  # set when it begins
     tensorboard: bool = False
     ranks: Ranks = ALONE
     deterministic: bool = False
@@ -92,13 +94,16 @@ class Session:
         """Train ``run`` to the end, measure what it costs, append its row to the ledger and return the row.
 
         ``on_event`` is told of every epoch and ``on_step`` of every step; without the first a bar or lines are shown
-        here. Returns None where ``max_minutes`` ended it first; the same command goes on from there. A run that
+        here. Returns None where the deadline ended it first; the same command goes on from there. A run that
         another process has finished since it was asked for is not done twice: its row is returned.
 
         Raises:
             UserError: another process trains the run, the training loss is no longer finite (the row says
                 ``diverged``), or files cannot be written.
         """
+        self.deadline = self.deadline or Deadline.after(self.max_minutes)
+        if self.ranks.agree(self.deadline.forbids_epoch()):
+            return None
         with hold(run) if self.ranks.main else nullcontext():
             # only its holder appends a run's row, so what the ledger lacks here nobody else adds
             done = find_done(ledger.read(), run) if self.resume and ledger.mentions(run.run_id) else None
@@ -139,7 +144,7 @@ class Session:
                 dataset,
                 device=self.device,
                 resume=self.resume,
-                max_minutes=self.max_minutes,
+                deadline=self.deadline,
                 on_epoch=on_epoch,
                 on_step=on_step or (None if on_event else step),
                 ranks=self.ranks,
@@ -289,6 +294,7 @@ def finish_all(
         submitted = submit(session, runs, command, place)
         LOG.info(f"submitted {len(submitted)} jobs to SLURM: {', '.join(job.job_id for job in submitted)}")
         return [None] * len(runs)
+    session = replace(session, deadline=Deadline.after(session.max_minutes))
     side_by_side = session.ranks.world == 1 and all(uses_one_thread(run, session.device) for run in runs)
     workers = min(len(runs), jobs or (_cores() if side_by_side else 1))
     ranks = session.ranks

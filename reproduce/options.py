@@ -16,7 +16,9 @@ Precision = Annotated[str, typer.Option(help="fp32 | tf32 (CUDA) | bf16.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, all else on stderr.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Start long runs without asking.")]
 Jobs = Annotated[int | None, typer.Option(min=1, help="Runs at once.", show_default="cores, for mini models on a CPU")]
-Minutes = Annotated[float | None, typer.Option("--max-minutes", help="Stop after the epoch that passes so many.")]
+Minutes = Annotated[
+    float | None, typer.Option("--max-minutes", help="End before so many have passed; the same command goes on.")
+]
 On = Annotated[str, typer.Option("--on", help="Where runs are done: here | ray | slurm.")]
 Address = Annotated[str | None, typer.Option(help="Ray cluster, or auto.", show_default="one on this machine")]
 Cpus = Annotated[int | None, typer.Option(min=1, help="Cores a run on Ray or SLURM gets.", show_default="1")]

@@ -22,6 +22,7 @@ from reproduce import checked
 from reproduce.checkpoint import fill, load_state, save_state, save_weights
 from reproduce.data.batches import Batches
 from reproduce.data.dataset import Dataset, hold_out
+from reproduce.deadline import Deadline
 from reproduce.errors import UserError
 from reproduce.evaluate import Score, evaluate, set_products
 from reproduce.execution import prepare, translated
@@ -70,7 +71,7 @@ def train(
     *,
     device: torch.device,
     resume: bool = True,
-    max_minutes: float | None = None,
+    deadline: Deadline | None = None,
     on_epoch: Report | None = None,
     on_step: Steps | None = None,
     ranks: Ranks = ALONE,
@@ -83,7 +84,7 @@ def train(
         dataset: the images of ``run.source``.
         device: where to train.
         resume: go on from the run's ``last.pt`` where there is one.
-        max_minutes: stop at the end of the first epoch past so many minutes (``progress.epoch`` tells).
+        deadline: stop after the last epoch that ends before it, or the first of all (``progress.epoch`` tells).
         on_epoch: called with the progress and the number of epochs after each one.
         on_step: called with the epoch, the step and the number of steps.
         ranks: the processes that share the run; only the first one writes.
@@ -96,14 +97,15 @@ def train(
     trainer = Trainer(run, dataset, device, ranks, execution)
     if resume:
         trainer.resume()
-    begun = time.monotonic()
-    progress = trainer.progress
+    progress, deadline = trainer.progress, deadline or Deadline()
     try:
         while progress.epoch < recipe.total_epochs and not progress.diverged:
+            begun = time.monotonic()
             trainer.run_epoch(on_step)
             if on_epoch:
                 on_epoch(progress, recipe.total_epochs)
-            if ranks.agree(max_minutes is not None and time.monotonic() - begun > 60 * max_minutes):
+            deadline.note(time.monotonic() - begun)
+            if ranks.agree(deadline.forbids_epoch()):
                 break
     except KeyboardInterrupt as stop:  # Ctrl-C or SIGTERM
         saved = f"epoch {trainer.saved} of {recipe.total_epochs}" if trainer.saved else "no epoch yet"

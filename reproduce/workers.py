@@ -11,12 +11,13 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from multiprocessing.managers import SyncManager
 from typing import Any
 
 from tqdm import tqdm
 
+from reproduce.deadline import Deadline
 from reproduce.errors import UserError
 from reproduce.launch import Event, Session
 from reproduce.logs import LOG
@@ -25,6 +26,7 @@ from reproduce.stopping import die_with_parent, hold_signals, notes_of
 
 _HANDED: Any
 _STOP: Any
+_DEADLINE: Deadline | None
 Rows = list[dict[str, Any] | None]
 
 
@@ -45,7 +47,9 @@ def finish_in_parallel(session: Session, runs: list[Run], command: str, jobs: in
         stop = context.Event()
         watcher = threading.Thread(target=show_events, args=(events, runs), daemon=True)
         watcher.start()
-        pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_hand_over, initargs=(events, stop))
+        pool = ProcessPoolExecutor(
+            jobs, mp_context=context, initializer=_hand_over, initargs=(events, stop, session.deadline)
+        )
         futures: list[Future[dict[str, Any] | None]] = []
         try:
             with hold_signals():
@@ -82,15 +86,16 @@ def _serve() -> None:
     die_with_parent()
 
 
-def _hand_over(events: Any, stop: Any) -> None:
-    global _HANDED, _STOP
-    _HANDED, _STOP = events, stop
+def _hand_over(events: Any, stop: Any, deadline: Deadline | None) -> None:
+    global _HANDED, _STOP, _DEADLINE
+    _HANDED, _STOP, _DEADLINE = events, stop, deadline
     die_with_parent()
 
 
 def _finish(session: Session, run: Run, command: str) -> dict[str, Any] | None:
     # a plain tuple: the process that holds the queue need not import what an Event is made of
-    return session.finish(run, command, on_event=lambda event: _HANDED.put(astuple(event)), on_step=_obey)
+    own = replace(session, deadline=_DEADLINE)  # which knows how long this worker's epochs took
+    return own.finish(run, command, on_event=lambda event: _HANDED.put(astuple(event)), on_step=_obey)
 
 
 def _obey(*_: int) -> None:

@@ -17,9 +17,9 @@ def spread_shifts(score_HT: Tensor, side: int) -> Tensor:
     return score_HT.unfold(1, side, 1).flip(1)
 
 
-def list_shifts(side: int) -> Tensor:
-    """Return the shifts -(n-1)..n-1 as float64 (T)."""
-    return torch.arange(1 - side, side, dtype=torch.float64)
+def list_shifts(side: int, like: Tensor) -> Tensor:
+    """Return the shifts -(n-1)..n-1 (T), made where ``like`` lies: from the host a GPU would have to wait for them."""
+    return torch.arange(1 - side, side, dtype=like.dtype, device=like.device)
 
 
 class GaussianPositions(nn.Module):
@@ -61,7 +61,7 @@ class GaussianPositions(nn.Module):
         """Return the row and column scores (H, n, n) whose sum is the score of an isotropic map."""
         a_H, _, c_H = self.precision()
         row_H, column_H = self._linear()
-        shift_T = list_shifts(side).to(self.centres)
+        shift_T = list_shifts(side, self.centres)
         row_HT = torch.outer(row_H, shift_T) - 0.5 * torch.outer(a_H, shift_T**2)
         column_HT = torch.outer(column_H, shift_T) - 0.5 * torch.outer(c_H, shift_T**2)
         return spread_shifts(row_HT, side), spread_shifts(column_HT, side)
@@ -72,7 +72,7 @@ class GaussianPositions(nn.Module):
         row_Hnn, column_Hnn = self.axis_scores(side)
         score_Hijkl = row_Hnn[:, :, None, :, None] + column_Hnn[:, None, :, None, :]
         if not self.isotropic:
-            shift_nn = spread_shifts(list_shifts(side).to(self.centres)[None], side)[0]
+            shift_nn = spread_shifts(list_shifts(side, self.centres)[None], side)[0]
             cross_ijkl = shift_nn[:, None, :, None] * shift_nn[None, :, None, :]
             score_Hijkl = score_Hijkl - b_H[:, None, None, None, None] * cross_ijkl
         return score_Hijkl.flatten(3, 4).flatten(1, 2)

@@ -3,7 +3,7 @@
 Published top-1 on CIFAR-10, one run each (baseline -> proposed): pairwise .5358 -> .6422, patchwise .5973 -> .7524. The
 hardware is not stated.
 
-    attnrepro table stacking                                     mini models, embedded images, under 4 minutes
+    attnrepro table stacking                                     mini models, embedded images, minutes on two cores
     attnrepro table stacking --data PATH                         the same on real images
     attnrepro table stacking --budget paper --seeds 0-2          as published: 250 epochs of CIFAR-10, three seeds
     attnrepro train ece176-proposed-patch --set schedule.kind=multistep --set schedule.milestones=30,60,90,120,150,180,210,240

@@ -140,6 +140,20 @@ def test_max_minutes_leaves_a_run_that_goes_on() -> None:
     assert document(*words)["runs"][0]["epochs"] == 3
 
 
+def test_max_minutes_is_for_the_whole_command() -> None:
+    words = ["train", "learned", *TINY, "--set", "epochs=3", "--seeds", "0-2", "--jobs", "1", "--max-minutes", "0"]
+    assert [record["status"] for record in document(*words)["runs"]] == ["unfinished"] * 3
+    begun = list(ledger.ledger_path().parent.glob("learned/*/last.pt"))
+    assert len(begun) == 1  # the first seed has trained its epoch, the others wait for the next command
+
+
+@pytest.mark.parametrize("minutes", ["-3", "nan"])
+def test_minutes_that_mean_nothing_are_refused(minutes: str) -> None:
+    refused = run("train", "learned", *TINY, "--max-minutes", minutes)
+    assert refused.exit_code == 2
+    assert "--max-minutes cannot be" in refused.output
+
+
 @pytest.mark.parametrize("what", ["tables", "rows", "runs"])
 def test_ls_lists(what: str) -> None:
     assert isinstance(document("ls", what), list)

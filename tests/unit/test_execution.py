@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from reproduce.complete import Running
 from reproduce.data.dataset import Dataset, load
 from reproduce.data.identity import identify
+from reproduce.deadline import Deadline
 from reproduce.errors import UserError
 from reproduce.execution import _kept, check_place, prepare, translated
 from reproduce.launch import Session
@@ -131,7 +132,7 @@ def make_run(row: str, **changes: object) -> tuple[Run, Dataset]:
 def test_a_compiled_run_resumes_bit_for_bit() -> None:
     run, dataset = make_run("learned", epochs=3)
     whole, _ = train(run, dataset, device=CPU, resume=False, execution="compiled")
-    train(run, dataset, device=CPU, resume=False, max_minutes=0, execution="compiled")
+    train(run, dataset, device=CPU, resume=False, deadline=Deadline.after(0), execution="compiled")
     again, progress = train(run, dataset, device=CPU, execution="compiled")
     assert progress.epoch == 3
     for name, value in whole.state_dict().items():

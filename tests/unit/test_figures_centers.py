@@ -9,6 +9,7 @@ import torch
 from figures.centers import choose_epochs, draw_epochs, list_ellipse, mass_radius
 from reproduce.data.dataset import load
 from reproduce.data.identity import identify
+from reproduce.deadline import Deadline
 from reproduce.errors import UserError
 from reproduce.models.positions import GaussianPositions
 from reproduce.recipes import resolve
@@ -79,7 +80,7 @@ def test_training_keeps_positions_and_a_resumed_run_replaces_later_ones() -> Non
     assert sorted({line["epoch"] for line in whole}) == [1, 2, 3, 4]
     assert [line for line in whole if line["epoch"] == 4] == list_positions(model, 4)
     (run.folder / "last.pt").unlink()
-    train(run, dataset, device=torch.device("cpu"), max_minutes=0.0)  # begins anew, stops after one epoch
+    train(run, dataset, device=torch.device("cpu"), deadline=Deadline.after(0))  # begins anew, stops after one epoch
     assert sorted({line["epoch"] for line in read_positions(run.folder)}) == [1]
     train(run, dataset, device=torch.device("cpu"))
     assert read_positions(run.folder) == whole

@@ -9,6 +9,7 @@ import torch
 from reproduce.checkpoint import load_state, load_weights
 from reproduce.data.dataset import Dataset, load
 from reproduce.data.identity import identify
+from reproduce.deadline import Deadline
 from reproduce.errors import UserError
 from reproduce.models import build
 from reproduce.recipe import Recipe
@@ -98,7 +99,7 @@ def test_equal_seeds_are_equal_and_others_are_not() -> None:
 
 def test_max_minutes_stops_after_an_epoch_and_goes_on() -> None:
     run, dataset = make_run(epochs=3)
-    _, progress = train(run, dataset, device=CPU, max_minutes=0.0)
+    _, progress = train(run, dataset, device=CPU, deadline=Deadline.after(0))
     assert progress.epoch == 1
     _, progress = train(run, dataset, device=CPU)
     assert progress.epoch == 3
@@ -114,7 +115,7 @@ def test_as_run_trains_one_epoch_more_and_evaluates_every_tenth() -> None:
 
 def test_a_diverged_run_keeps_its_last_good_state() -> None:
     run, dataset = make_run(epochs=4)
-    train(run, dataset, device=CPU, max_minutes=0.0)
+    train(run, dataset, device=CPU, deadline=Deadline.after(0))
     before = (run.folder / "last.pt").read_bytes()
     wild, _ = make_run(epochs=4, optimiser__lr=1000.0, optimiser__momentum=0.9)
     _, progress = train(wild, dataset, device=CPU)
@@ -197,7 +198,7 @@ def test_gates_resume_bit_for_bit(row: str) -> None:
     run, dataset = make_run(row, base=ATTENTION, epochs=3)
     whole, progress = train(run, dataset, device=CPU)
     (run.folder / "last.pt").unlink()
-    train(run, dataset, device=CPU, max_minutes=0)
+    train(run, dataset, device=CPU, deadline=Deadline.after(0))
     resumed, again = train(run, dataset, device=CPU)
     assert again.selected == progress.selected
     for name, value in whole.state_dict().items():

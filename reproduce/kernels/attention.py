@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from . import reference
+from . import ops, reference
 from .checks import PAIRWISE, PATCHWISE, check_alike, check_choice, check_mapping, check_shape, check_window
-from .choice import cast_for_autocast, is_exporting, is_small, use_cupy
+from .choice import cast_for_autocast, is_exporting, is_small, use_cupy, without_autocast
 from .folding import attend_pairs, correlate, weigh_patches
 from .local import aggregation
 from .mapping import Mapping
@@ -106,7 +106,7 @@ def patchwise_attention(
     sizes = {"concatenation": width * (taps + 1), "subtraction": width * taps, "star": taps, "clique": taps**2}
     check_mapping(mapping, sizes[relation], taps, beta)
     cupy = use_cupy(phi, backend)
-    with torch.autocast(phi.device.type, enabled=False):
+    with without_autocast(phi):
         plain = is_exporting() or phi.shape[0] == 0 or is_small(beta, window, cupy)
         weight = _weigh_patches(phi, psi, mapping, window, relation, cupy, plain)
     y = aggregation(beta, weight.to(beta.dtype), kernel_size, stride, dilation, pad_mode, backend)
@@ -118,7 +118,7 @@ def _attend_pairs(
     relation: str, cupy: bool, want_weights: bool,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     place = None if position is None else position.to(phi.dtype)
-    with torch.autocast(phi.device.type, enabled=False):
+    with without_autocast(phi):
         plain = is_exporting() or phi.shape[0] == 0 or is_small(beta, window, cupy)
         if plain or relation == "dot":
             weight = _weigh_pairs(phi, psi, mapping, window, place, relation, cupy, plain)
@@ -139,7 +139,7 @@ def _weigh_pairs(
         return reference.pairwise_weights(phi, psi, mapping, window, position, relation)
     z_NDTL = correlate(phi, psi, window, cupy)
     if position is not None:
-        offset = reference.subtraction2(position, position, window)
+        offset = ops.subtract(position, position, *window, cupy)
         z_NDTL = torch.cat([z_NDTL, offset.expand(len(z_NDTL), -1, -1, -1)], dim=1)
     return reference.apply_mapping(z_NDTL, mapping).softmax(dim=2)
 

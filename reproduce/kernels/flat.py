@@ -17,10 +17,14 @@ from .window import Window
 COPY_LIMIT = 4  # weights, of which a copy is made, for every value of the map: beyond that padding the map is cheaper
 
 
-def suits(window: Window, channels: int, shared: int) -> bool:
-    """Return whether the sums can be formed so, and the copy of the weights is small."""
+def suits(window: Window, map_NCHW: Tensor, shared: int) -> bool:
+    """Return whether the sums can be formed so, the copy of the weights is small, and values may be read (`is_finite`).
+
+    On a CUDA device, where the plain path runs if CuPy is missing, reading one would wait and break a graph's capture.
+    """
     folds = window.stride == 1 and (window.dilation == 1 or not window.reflect)
-    return folds and window.taps * shared <= COPY_LIMIT * channels
+    small = window.taps * shared <= COPY_LIMIT * map_NCHW.shape[1]
+    return folds and small and map_NCHW.device.type == "cpu"
 
 
 def is_finite(map_: Tensor) -> bool:

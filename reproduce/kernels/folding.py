@@ -18,7 +18,6 @@ from .fused import attend, project
 from .mapping import Mapping, normalise2, uses_batch
 from .moments import Moments, fold_norm1, update_running
 from .pair import multiply
-from .reference import subtraction2
 from .window import Window
 
 
@@ -30,7 +29,7 @@ def attend_pairs(
     dtype, rows = phi.dtype, phi.shape[1]
     if relation == "summation":
         psi = -psi  # phi + psi = phi - (-psi)
-    offset = None if position is None else subtraction2(position, position, window).squeeze(0)
+    offset = None if position is None else ops.subtract(position, position, *window, cupy).squeeze(0)
     batch1 = uses_batch(mapping.training, mapping.running_mean1)
     batch2 = uses_batch(mapping.training, mapping.running_mean2)
     found = _pair_moments(phi, psi, window, offset, relation) if batch1 else []

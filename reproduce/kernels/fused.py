@@ -4,6 +4,7 @@
 attention (`patch`). What the backward needs, h and alpha, leaves the operator as outputs without a gradient.
 """
 
+from collections.abc import Sequence
 from typing import Any, List  # noqa: UP035
 
 import torch
@@ -122,9 +123,19 @@ def compose_attend(pair: Pair, mean2: Tensor | None, var2: Tensor | None, eps: f
     return aggregation(pair.beta, alpha, window), alpha
 
 
+def _detour(inputs: Sequence[Any]) -> tuple[Any, ...]:
+    """Return views of the inputs, to be differentiated by instead of them.
+
+    One input may come from another (the folded scale from psi, by its statistics). A gradient by the inputs themselves
+    would follow that way too, which autograd walks again outside: it would count twice.
+    """
+    return tuple(None if t is None else t.view_as(t) for t in inputs)
+
+
 def _differentiate_attend(
     inputs: Any, running: Any, eps: float, form: str, place: Any, grad_y: Tensor, grad_alpha: Tensor | None
 ) -> list[Tensor | None]:
+    inputs = _detour(inputs)
     y, alpha = compose_attend(Pair(*inputs), running[0], running[1], eps, Window(*place[:4]), form)
     outputs, grads = [y], [grad_y]
     if grad_alpha is not None:
@@ -187,6 +198,7 @@ def compose_project(patch: Patch, window: Window) -> Tensor:
 def _project_backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
     inputs = ctx.saved_tensors
     if torch.is_grad_enabled():
+        inputs = _detour(inputs)
         wanted = [t for t in inputs if t is not None and t.requires_grad]
         h = compose_project(Patch(*inputs), Window(*ctx.options[:4]))
         found = iter(torch.autograd.grad(h, wanted, grad, create_graph=True))

@@ -21,6 +21,7 @@ def local_macros(like: Tensor, window: Window) -> Macros:
 def _run(kernel: str, threads: int, window: Window, *arguments: Tensor | int) -> None:
     first = arguments[0]
     assert isinstance(first, Tensor)
+    load.check_map(arguments[-4:-2])
     load.run("local", kernel, local_macros(first, window), (-(-threads // THREADS), 1, 1), *arguments)
 
 

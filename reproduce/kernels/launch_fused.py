@@ -38,6 +38,7 @@ def attend(
     pair: Pair, mean2: Tensor | None, var2: Tensor | None, eps: float, window: Window, form: str, keep: bool = True
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Return (y, alpha, h, mean, var) as `pair.attend` does."""
+    load.check_map(pair.a.shape[-2:], window.pad)
     rows, columns = window.out_size(*pair.a.shape[-2:])
     if not keep and mean2 is not None and var2 is not None and fits_one_kernel(pair, form):
         y = _infer(pair, _fold(pair, mean2, var2, eps), window, form)
@@ -128,6 +129,7 @@ def attend_backward(
     batch_stats: bool, eps: float, window: Window, form: str,
 ) -> Gradients:  # fmt: skip
     """Return the gradients as `pair.attend_backward` does."""
+    load.check_map(pair.a.shape[-2:], window.pad)
     (batch, channels, height, width), shared = pair.beta.shape, alpha.shape[1]
     rows, columns = window.out_size(height, width)
     alpha, hidden, grad_y = alpha.contiguous(), hidden.contiguous(), grad_y.contiguous()
@@ -225,6 +227,7 @@ def spread_centres(centre: Tensor, window: Window, height: int, width: int) -> T
 
 def project(patch: Patch, window: Window) -> Tensor:
     """Return h (N, M, Ho, Wo) as `patch.project` does."""
+    load.check_map(patch.psi.shape[-2:], window.pad)
     (batch, depth, height, width), outs = patch.psi.shape, patch.weight1.shape[0]
     rows, columns = window.out_size(height, width)
     macros = fused_macros(patch.psi, window, outs, CENTRE=int(patch.phi is not None))
@@ -243,6 +246,7 @@ def _dense(patch: Patch) -> tuple[Tensor | None, ...]:
 
 def project_backward(grad_h: Tensor, patch: Patch, window: Window) -> tuple[Tensor | None, ...]:
     """Return the gradients as `patch.project_backward` does."""
+    load.check_map(patch.psi.shape[-2:], window.pad)
     (batch, depth, height, width), outs = patch.psi.shape, patch.weight1.shape[0]
     rows, columns = window.out_size(height, width)
     inputs, g, maps, weight = depth * window.taps, grad_h.contiguous(), _dense(patch), patch.weight1.contiguous()

@@ -1,6 +1,7 @@
 """The CUDA kernels: .cu text compiled by CuPy once per device and macro set, launched on torch's current stream."""
 
 import re
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,16 @@ def pack(argument: Tensor | int | None) -> Any:
     if isinstance(argument, Tensor):
         return np.uintp(argument.data_ptr())
     return np.int32(check_size(argument))
+
+
+def check_map(size: Sequence[Any], pad: int = 0) -> None:
+    """Refuse maps of ``size`` (H, W) whose pixels, with ``pad`` on every side, kernels could not number in 31 bits.
+
+    Raises:
+        ValueError: for 2^31 pixels or more.
+    """
+    height, width = size
+    check_size((height + 2 * pad) * (width + 2 * pad))
 
 
 def check_size(size: int) -> int:

@@ -5,6 +5,7 @@ from torch import Tensor
 from . import ops, reference
 from .checks import check_aggregation, check_alike, check_shape, check_window
 from .choice import cast_for_autocast, is_exporting, is_small, use_cupy
+from .window import Window
 
 
 def subtraction(
@@ -31,7 +32,9 @@ def subtraction(
     Raises:
         ValueError: for arguments that cannot work; it names the argument and both values.
     """
-    return subtraction2(x, x, kernel_size, stride, dilation, pad_mode, backend)
+    window = check_window(kernel_size, stride, dilation, pad_mode, "x", x)
+    check_alike(x=x)
+    return _subtract(x, x, window, backend)
 
 
 def subtraction2(
@@ -44,6 +47,8 @@ def subtraction2(
     backend: str = "auto",
 ) -> Tensor:
     """Subtract neighbours of b from centres of a: y[n,c,t,o] = a[n,c,centre(o)] - b~[n,c,j(o,t)].
+
+    Under autocast maps of two dtypes are cast to its own.
 
     Args:
         a: map (N, C, H, W) read at the centres.
@@ -62,7 +67,13 @@ def subtraction2(
     """
     window = check_window(kernel_size, stride, dilation, pad_mode, "a", a)
     check_shape("b", b, tuple(a.shape), "the shape of a")
+    if a.dtype != b.dtype:
+        a, b = cast_for_autocast(a, b)
     check_alike(a=a, b=b)
+    return _subtract(a, b, window, backend)
+
+
+def _subtract(a: Tensor, b: Tensor, window: Window, backend: str) -> Tensor:
     cupy = use_cupy(a, backend)
     if is_exporting():
         return reference.subtraction2(a, b, window)

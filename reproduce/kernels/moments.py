@@ -120,11 +120,19 @@ def tap_difference_moments(phi_NRHW: Tensor, psi_NRHW: Tensor, window: Window) -
 
 def product_moments(phi_NRHW: Tensor, psi_NRHW: Tensor, window: Window) -> Moments:
     """Return the moments of phi(x_i) * psi(x_j), (r,), over every centre and tap."""
-    phi = window.centres(phi_NRHW)
-    mean = (phi * average_window(psi_NRHW, window)).mean((0, 2, 3))
-    second = (phi.square() * average_window(psi_NRHW.square(), window)).mean((0, 2, 3))
+    phi, outside = window.centres(phi_NRHW), psi_NRHW.new_zeros(())
+    if not window.reflect:  # the share of an output's taps that lie beyond the border, (1, 1, Ho, Wo)
+        outside = 1 - average_window(psi_NRHW.new_ones(1, 1, *psi_NRHW.shape[2:]), window)
+    p, q = (t.detach().mean((0, 2, 3))[:, None, None] for t in (phi, psi_NRHW))
+    f, g = phi - p, psi_NRHW - q
+    # With c = 1 inside, 0 beyond the border: w = phi psi~ - p q = phi g~ + q f c - p q (1 - c), where no large terms
+    # cancel. Over the taps c g~ = g~ and c (1 - c) = 0, so that only the mean of g~ and of its square are needed.
+    near, square = average_window(g, window), average_window(g.square(), window)
+    mean_w = (phi * near + q * f * (1 - outside) - p * q * outside).mean((0, 2, 3))
+    second = phi.square() * square + 2 * q * phi * f * near + (q * f).square() * (1 - outside)
+    second = (second + (p * q).square() * outside).mean((0, 2, 3))
     count = phi.shape[0] * window.taps * _outputs(phi_NRHW, window)
-    return Moments(mean, (second - mean.square()).clamp_min(0), count)
+    return Moments(mean_w + (p * q).flatten(), (second - mean_w.square()).clamp_min(0), count)
 
 
 def fold_norm1(mapping: Mapping, moments: list[Moments], dtype: torch.dtype) -> tuple[Tensor, Tensor]:

@@ -18,6 +18,7 @@ from .sums import fill_map, fill_output, fill_weight
 from .window import Window
 
 TILE_BYTES = 2 << 20  # working set where a sample is cut: its taps are large, so they may as well fit the inner caches
+CANCELLING = 30  # squared mean over variance: above that the sums of squares lose a digit and a half of float32
 FORMS = ("difference", "product", "hidden")
 
 
@@ -58,10 +59,17 @@ def attend(
     hidden = y.new_empty(batch, rows, *size)
     sums = _project(pair, shifts, form, hidden) / max(1, batch * window.taps * y.shape[2] * y.shape[3])
     mean, var = sums[0].to(y.dtype), (sums[1] - sums[0].square()).clamp_min(0).to(y.dtype)
+    if _cancels(mean, var):
+        var, mean = torch.var_mean(hidden, (0, 2, 3), correction=0)
     for part in shifts.steps(batch, rows * window.taps * shifts.outputs, y.element_size()):
         weight = alpha[part] if keep else None
         _weigh(_cut(pair, part), shifts, hidden[part], fold(pair, mean, var, eps), weight, y[part])
     return y, alpha, hidden if keep else y.new_empty(0), mean, var
+
+
+def _cancels(mean: Tensor, var: Tensor) -> bool:
+    """Return whether E[h^2] - E[h]^2 has lost digits that a second pass over h keeps; off the CPU it is always made."""
+    return mean.device.type != "cpu" or bool((mean.square() > CANCELLING * var).any())
 
 
 def _cut(pair: Pair, part: slice) -> Pair:

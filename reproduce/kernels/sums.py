@@ -38,14 +38,14 @@ def aggregate_to_weight(x_NCHW: Tensor, g_NCHoWo: Tensor, window: Window, shared
 
 
 def _steps(shifts: Shifts, map_NCHW: Tensor, shared: int) -> list[slice]:
-    copies = 4 if flat.suits(shifts.window, map_NCHW.shape[1], shared) else 3
+    copies = 4 if flat.suits(shifts.window, map_NCHW, shared) else 3
     return list(shifts.steps(len(map_NCHW), copies * map_NCHW[0:1].numel(), map_NCHW.element_size()))
 
 
 def fill_output(shifts: Shifts, x_nCHW: Tensor, weight_nqTL: Tensor, out_nCHoWo: Tensor) -> None:
     """Fill ``out_nCHoWo`` with the sum over taps of weight times neighbour."""
     shared, size = weight_nqTL.shape[1], (shifts.height, shifts.width)
-    if flat.suits(shifts.window, x_nCHW.shape[1], shared) and flat.is_finite(x_nCHW):
+    if flat.suits(shifts.window, x_nCHW, shared) and flat.is_finite(x_nCHW):
         x_nSqL = x_nCHW.contiguous().flatten(2).unflatten(1, (-1, shared))
         out = out_nCHoWo.flatten(2).unflatten(1, (-1, shared))
         flat.aggregate(x_nSqL, flat.fold(weight_nqTL, shifts.window, *size), shifts.window, size, out)
@@ -61,7 +61,7 @@ def fill_map(shifts: Shifts, g_nCHoWo: Tensor, weight_nqTL: Tensor, out_nCHW: Te
     """Fill ``out_nCHW`` with the gradient of the map."""
     shared, size = weight_nqTL.shape[1], (shifts.height, shifts.width)
     g_nSqHoWo = g_nCHoWo.contiguous().unflatten(1, (-1, shared))
-    if flat.suits(shifts.window, out_nCHW.shape[1], shared) and flat.is_finite(g_nCHoWo):
+    if flat.suits(shifts.window, out_nCHW, shared) and flat.is_finite(g_nCHoWo):
         out = out_nCHW.flatten(2).unflatten(1, (-1, shared))
         flat.to_map(g_nSqHoWo.flatten(3), flat.fold(weight_nqTL, shifts.window, *size), shifts.window, size, out)
         return
@@ -75,7 +75,7 @@ def fill_weight(shifts: Shifts, x_nCHW: Tensor, g_nCHoWo: Tensor, out_nqTL: Tens
     """Fill ``out_nqTL`` with the gradient of the weights."""
     shared, size = out_nqTL.shape[1], (shifts.height, shifts.width)
     g_nSqHoWo = g_nCHoWo.contiguous().unflatten(1, (-1, shared))
-    if flat.suits(shifts.window, x_nCHW.shape[1], shared):
+    if flat.suits(shifts.window, x_nCHW, shared):
         x_nSqL = x_nCHW.contiguous().flatten(2).unflatten(1, (-1, shared))
         flat.to_weight(x_nSqL, g_nSqHoWo.flatten(3), shifts.window, size, out_nqTL)
         return

@@ -6,6 +6,7 @@ the padded map at (s*oy + d*ky, s*ox + d*kx), padded by p = d*(k-1)/2 on every s
 
 from typing import NamedTuple
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -42,11 +43,23 @@ class Window(NamedTuple):
         """Return (N, C, H+2p, W+2p): reflected (no edge repeat) or zero beyond the border."""
         if self.pad == 0:
             return x_NCHW
+        if self.reflect and x_NCHW.device.type == "cuda":
+            return mirror(mirror(x_NCHW, -1, self.pad), -2, self.pad)
         return F.pad(x_NCHW, (self.pad,) * 4, mode="reflect" if self.reflect else "constant")
 
     def centres(self, x_NCHW: Tensor) -> Tensor:
         """Return (N, C, Ho, Wo): the map at the centre of every output pixel."""
         return x_NCHW if self.stride == 1 else x_NCHW[..., :: self.stride, :: self.stride]
+
+
+def mirror(x: Tensor, dim: int, pad: int) -> Tensor:
+    """Return ``x`` with ``pad`` reflected places on both sides of ``dim``.
+
+    F.pad's own backward adds atomically on CUDA, in no fixed order; this one adds slices.
+    """
+    size = x.shape[dim]
+    before, after = x.narrow(dim, 1, pad).flip(dim), x.narrow(dim, size - 1 - pad, pad).flip(dim)
+    return torch.cat([before, x, after], dim)
 
 
 def fold_border(g_NCHpWp: Tensor, window: Window) -> Tensor:

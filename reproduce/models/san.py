@@ -49,7 +49,8 @@ def list_coordinates(height: int, width: int, like: Tensor) -> Tensor:
     """Return pixel coordinates in [-1, 1], x then y: (1, 2, H, W). An axis of size 1 sits at -1."""
     y_H = torch.linspace(-1.0, 1.0, height, device=like.device, dtype=like.dtype)
     x_W = torch.linspace(-1.0, 1.0, width, device=like.device, dtype=like.dtype)
-    return torch.stack([x_W.expand(height, width), y_H[:, None].expand(height, width)])[None]
+    # to(): the older ONNX exporter makes float64 of linspace
+    return torch.stack([x_W.expand(height, width), y_H[:, None].expand(height, width)])[None].to(like.dtype)
 
 
 class LocalAttention(KeepingModule):

@@ -1,6 +1,7 @@
 """The kernels on a GPU: the same properties as on the CPU, and what only a device can show."""
 
 import importlib.util
+import os
 
 import pytest
 import torch
@@ -18,6 +19,7 @@ from reproduce.kernels import (
 
 from .cases import PAIR_ROWS, PATCH_ROWS, make_mapping, spell, trainable
 
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what cuBLAS must know before it is first used
 READY = torch.cuda.is_available() and importlib.util.find_spec("cupy") is not None
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not READY, reason="needs a CUDA device and CuPy")]
 
@@ -133,14 +135,32 @@ def test_more_than_2_31_elements():
     assert torch.equal(y[-3:], subtraction(x, 11))
 
 
+@pytest.mark.parametrize("backend", ["cupy", "torch"])
+def test_cuda_graph_captures_either_backend(backend):
+    x, weight = torch.randn(2, 16, 12, 12, device="cuda"), torch.rand(2, 2, 9, 144, device="cuda")
+    want = aggregation(x, weight, 3, backend=backend)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        y = aggregation(x, weight, 3, backend=backend)
+    y.zero_()
+    graph.replay()
+    torch.testing.assert_close(y, want)
+
+
 def test_deterministic():
-    mapping = on("cuda", make_mapping(20, 18, 4, dtype=torch.float32))
+    """With the position that every SAN has: a reflection has a backward that adds in no order, and raises here."""
+    mapping = on("cuda", make_mapping(22, 18, 4, dtype=torch.float32))
     maps = [torch.randn(4, w, 28, 28, device="cuda") for w in (20, 20, 16)]
+    maps.append(torch.randn(1, 2, 28, 28, device="cuda"))
     runs = []
-    for _ in range(2):
-        inputs = [t.clone().requires_grad_() for t in maps]
-        mine, leaves = trainable(mapping)
-        pairwise_attention(*inputs, mine, 7).square().sum().backward()
-        runs.append([t.grad for t in (*inputs, *leaves.values())])
+    torch.use_deterministic_algorithms(True)
+    try:
+        for _ in range(2):
+            inputs = [t.clone().requires_grad_() for t in maps]
+            mine, leaves = trainable(mapping)
+            pairwise_attention(*inputs[:3], mine, 7, position=inputs[3]).square().sum().backward()
+            runs.append([t.grad for t in (*inputs, *leaves.values())])
+    finally:
+        torch.use_deterministic_algorithms(False)
     for one, two in zip(*runs, strict=True):
         assert torch.equal(one, two)

@@ -46,7 +46,7 @@ def test_both_ways_follow_the_formulas(case, shares, spread_out):
         with pytest.MonkeyPatch.context() as patcher:
             patcher.setattr(flat, "COPY_LIMIT", limit)
             folds = window.dilation == 1 or not window.reflect
-            assert flat.suits(window, x.shape[1], shared) == (folds and limit > 0)
+            assert flat.suits(window, x, shared) == (folds and limit > 0)
             for mine, theirs in zip(three(window, x, weight, g), wanted, strict=True):
                 torch.testing.assert_close(mine, theirs.detach(), rtol=1e-10, atol=1e-10)
 
@@ -69,7 +69,7 @@ def test_what_is_not_finite_stays_in_its_window(reflect, value):
     """A pixel at the end of a row lies next to the first of the next row in memory, but in nobody's window there."""
     window, x, g = Window(3, reflect=reflect), torch.randn(1, 8, 6, 5), torch.randn(1, 8, 6, 5)
     weight = torch.rand(1, 1, 9, 30) + 0.1
-    assert flat.suits(window, 8, 1)
+    assert flat.suits(window, x, 1)
     x[0, 2, 3, 4] = value
     wrong = ~sums.aggregate(x, weight, window).isfinite()
     assert wrong[0, 2, 2:5, 3:].all()
@@ -93,14 +93,16 @@ def test_a_sum_that_overflows_is_not_taken_for_a_value_that_is_not_finite():
     torch.testing.assert_close(sums.aggregate(x, weight, window), x * (9 / 16))
 
 
-def test_small_copies_only():
-    assert flat.suits(Window(3), 64, 8)
-    assert flat.suits(Window(5), 64, 8)
-    assert not flat.suits(Window(7), 64, 8)
-    assert not flat.suits(Window(3), 64, 64)
-    assert not flat.suits(Window(3, stride=2), 64, 8)
-    assert not flat.suits(Window(3, dilation=2), 64, 8)
-    assert flat.suits(Window(3, dilation=2, reflect=False), 64, 8)
+def test_small_copies_only_and_where_values_may_be_read():
+    x = torch.empty(1, 64, 8, 8)
+    assert flat.suits(Window(3), x, 8)
+    assert flat.suits(Window(5), x, 8)
+    assert not flat.suits(Window(7), x, 8)
+    assert not flat.suits(Window(3), x, 64)
+    assert not flat.suits(Window(3, stride=2), x, 8)
+    assert not flat.suits(Window(3, dilation=2), x, 8)
+    assert flat.suits(Window(3, dilation=2, reflect=False), x, 8)
+    assert not flat.suits(Window(3), x.to("meta"), 8)
 
 
 def test_steps_hold_the_copy_too(monkeypatch):

@@ -5,7 +5,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reproduce.kernels import Window, aggregation, reference, subtraction, subtraction2
+from reproduce.kernels import Window, aggregation, launch, launch_fused, reference, subtraction, subtraction2
+from reproduce.kernels.pair import Pair
+from reproduce.kernels.patch import Patch
+from reproduce.kernels.window import mirror
 
 from . import formulas
 from .cases import spell, windows
@@ -138,3 +141,43 @@ def test_refusals_name_the_argument_and_both_values(call, words):
         call(torch.randn(2, 4, 4, 5), torch.randn(2, 2, 9, 20))
     for word in words:
         assert word in str(caught.value)
+
+
+@pytest.mark.parametrize("pad", [1, 3])
+def test_mirror_is_a_reflection_with_its_gradient(pad):
+    x = torch.randn(2, 3, 4, 6, dtype=torch.float64, requires_grad=True)
+    mine = mirror(mirror(x, -1, pad), -2, pad)
+    theirs = torch.nn.functional.pad(x, (pad,) * 4, mode="reflect")
+    assert torch.equal(mine, theirs)
+    g = torch.randn_like(mine)
+    torch.testing.assert_close(*(torch.autograd.grad(y, x, g)[0] for y in (mine, theirs)))
+
+
+def test_maps_that_kernels_cannot_number_are_refused_before_anything_runs():
+    side, window = 46_400, Window(3)  # 46,400^2 pixels: more than 2^31
+    x = torch.empty(1, 1, side, side, dtype=torch.float16, device="meta")
+    weight = torch.empty(1, 1, 9, side * side, dtype=torch.float16, device="meta")
+    vector = torch.empty(1, device="meta")
+    for call in (
+        lambda: launch.subtract(x, x, window),
+        lambda: launch.aggregate(x, weight, window),
+        lambda: launch.aggregate_to_map(x, weight, window, side, side),
+        lambda: launch_fused.project(Patch(x, None, vector, vector, vector), window),
+        lambda: launch_fused.attend(Pair(x, x, x, *[vector] * 6), None, None, 1e-5, window, "difference"),
+    ):
+        with pytest.raises(ValueError, match="fewer than"):
+            call()
+
+
+def test_errors_name_the_arguments_that_the_caller_gave():
+    with pytest.raises(ValueError, match=r"^x: reflect padding of 5"):
+        subtraction(torch.randn(1, 2, 5, 5), 11)
+
+
+def test_subtraction_under_autocast_takes_maps_of_two_dtypes():
+    a, b = torch.randn(1, 2, 5, 5, dtype=torch.bfloat16), torch.randn(1, 2, 5, 5)
+    with pytest.raises(ValueError, match="b: needs a's dtype"):
+        subtraction2(a, b, 3)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = subtraction2(a, b, 3)
+    assert torch.equal(found, subtraction2(a, b.bfloat16(), 3))

@@ -90,3 +90,15 @@ def test_exported_graphs_hold_plain_operators_only():
     program = torch.export.export(block, maps)
     assert "attnrepro" not in str(program.graph)
     torch.testing.assert_close(program.module()(*maps), block(*maps))
+
+
+@FEW
+@given(windows((1, 3, 5), 9), st.sampled_from([30.0, 1000.0]))
+def test_moments_of_products_survive_large_means_in_float32(case, shift):
+    window, height, width = case
+    phi, psi = torch.randn(4, 3, height, width) + shift, torch.randn(4, 3, height, width) - 2 * shift
+    found = moments.product_moments(phi, psi, window)
+    z = reference.pairwise_relation(phi.double(), psi.double(), window, "hadamard")
+    want = z.var((0, 2, 3), correction=0)
+    torch.testing.assert_close(found.var.double(), want, rtol=2e-3, atol=1e-5 * shift**2)
+    torch.testing.assert_close(found.mean.double(), z.mean((0, 2, 3)), rtol=1e-5, atol=0)

@@ -23,10 +23,11 @@ PLANNED = ("kernels", "san", "latency")
 ROOFED = ("kernels", "san")
 DRAWN = (*ROOFED, "complexity")
 REPETITIONS = 5
+ASSUMED = (4.8e12, 67e12)  # byte/s and float32 FLOP/s of an H200: NVIDIA, "H200 Tensor Core GPU" data sheet, SXM
 # What a text table shows of a case; JSON and CSV have all of it.
 SHOWN = (
-    "case", "batch", "gbyte", "gflop", "flop_per_byte", "roof_ms", "bound", "ms", "n", "gbyte_per_s", "gflop_per_s",
-    "roof_share", "peak_mb", "error", "speedup", "peak_ratio", "image_size", "ms_mean", "ms_sd",
+    "case", "batch", "gbyte", "gflop", "flop_per_byte", "roof_ms", "bound", "ms", "ms_q1", "ms_q3", "n", "gbyte_per_s",
+    "gflop_per_s", "roof_share", "peak_mb", "error", "speedup", "peak_ratio", "image_size", "ms_mean", "ms_sd",
 )  # fmt: skip
 
 
@@ -44,13 +45,17 @@ def measure_suite(suite: str, kind: str, rows: Sequence[str] | None, repetitions
     if kind == "cuda" and not torch.cuda.is_available():
         raise UserError(
             "there is no CUDA device that torch can use here",
-            "run it on a machine with an NVIDIA GPU, measure this one with --cpu, or see what would run with --dry-run",
+            "run it on a machine with an NVIDIA GPU, or measure this one with --cpu"
+            + (", or see what would run with --dry-run" if suite in PLANNED else ""),
         )
+    from reproduce.evaluate import set_products
     from reproduce.manifest import machine, versions
 
     module = import_module(f"reproduce.bench.{suite}")
     turns: int = getattr(module, "REPETITIONS", REPETITIONS) if repetitions is None else repetitions
     result: dict[str, Any] = {"suite": suite, "device": kind}
+    if suite != "train":  # which has rows of every precision
+        set_products("fp32", torch.device(kind))
     if suite in ROOFED:
         from reproduce.bench.roofline import measure_roof
 
@@ -74,7 +79,7 @@ def plan_suite(
         suite: one of `PLANNED`.
         kind: cpu or cuda; no device is needed.
         rows: parts of the cases' names, or None for the suite's own choice.
-        roof: bytes and FLOPs a second; without it the device's are measured, if it is here.
+        roof: bytes and FLOPs a second; without it the device's are measured if it is here, else `ASSUMED`.
 
     Raises:
         UserError: an unknown suite or row, a suite that has no plan, a rate that is not above zero.
@@ -96,12 +101,11 @@ def plan_suite(
     known, source = (None, "") if roof is None else (Roof(*roof), "as given")
     if known is None and (kind == "cpu" or torch.cuda.is_available()):
         known, source = measure_roof(torch.device(kind)), "measured now"
-    notes = ["nothing was run; gbyte and gflop are counted from the formulas, roof_ms is the least time they allow"]
     if known is None:
-        notes.append("no such device here, so no roof: give its --bandwidth in GB/s and --flops in GFLOP/s")
-    else:
-        notes.append(f"roof {source}: {known.bandwidth / 1e9:.4g} GB/s, {known.rate / 1e9:.4g} GFLOP/s (float32)")
-        result["roof"] = {"byte_per_s": known.bandwidth, "flop_per_s": known.rate}
+        known, source = Roof(*ASSUMED), "assumed, an H200's data sheet (--bandwidth and --flops take another's)"
+    notes = ["nothing was run; gbyte and gflop are counted from the formulas, roof_ms is the least time they allow"]
+    notes.append(f"roof {source}: {known.bandwidth / 1e9:.4g} GB/s, {known.rate / 1e9:.4g} GFLOP/s (float32)")
+    result["roof"] = {"byte_per_s": known.bandwidth, "flop_per_s": known.rate}
     return result | {"cases": [fill_plan(case, known) for case in cases], "notes": notes}
 
 
@@ -155,7 +159,8 @@ def write_result(result: dict[str, Any], path: Path) -> Path:
         cases = [{"suite": result["suite"]} | case | made for case in cases]
         if path.is_dir():
             parts = [result["suite"], made["device"], f"torch {made['torch']}"]
-            parts += [f"cuda {made['cuda']}", f"driver {made['driver']}"] if made["cuda"] else []
+            if made["cuda"]:
+                parts += [f"cuda {made['cuda']}", f"driver {made['driver']}", f"cupy {made['cupy'] or 'none'}"]
             path = path / f"{re.sub(r'[^a-z0-9.]+', '-', ' '.join(parts).lower()).strip('-')}.csv"
     elif path.is_dir():
         path = path / f"{result['suite']}{'-plan' if result.get('dry_run') else ''}.csv"

@@ -74,7 +74,9 @@ def _measure_case(
     try:
         seconds = time_on_device(ways, repetitions, device, warmups=2, flush_bytes=_FLUSH, settle=1)
         peaks = {name: peak_bytes(work, device) for name, work in ways.items()}
-    except torch.cuda.OutOfMemoryError:  # the twin's: ours is then measured alone
+    except torch.cuda.OutOfMemoryError:  # the twin's: ours is then measured alone, once the failure's frames are gone
+        pass
+    if not peaks:
         gc.collect()
         torch.cuda.empty_cache()
         seconds = time_on_device({"ours": ways["ours"]}, repetitions, device, warmups=2, flush_bytes=_FLUSH)

@@ -64,7 +64,7 @@ def describe(roof: Roof, repetitions: int) -> list[str]:
         f"roof of this device, measured in this run: copy {roof.bandwidth / 1e9:.4g} GB/s, "
         f"float32 matrix product {roof.rate / 1e9:.4g} GFLOP/s; {torch.get_num_threads()} threads",
         f"ms: median and quartiles of {repetitions} turns in one process; speedup = unfold / ours, turn by turn",
-        "gbyte, gflop: counted from the formulas, float32, each tensor of the design once; train = forward + backward",
+        "gbyte, gflop: counted from the formulas, float32, useful bytes only; train = forward + backward",
     ]
 
 

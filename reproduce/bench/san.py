@@ -119,10 +119,13 @@ def _measure_case(
             return ours()
 
     ways: dict[str, Callable[[], object]] = {"ours": ours, "twin": twin}
+    seconds, peaks = {}, {}
     try:
         seconds = time_on_device(ways, repetitions, device, flush_bytes=_FLUSH)
         peaks = {name: peak_bytes(work, device) for name, work in ways.items()}
-    except torch.cuda.OutOfMemoryError:  # the twin's: ours is then measured alone
+    except torch.cuda.OutOfMemoryError:  # the twin's: ours is then measured alone, once the failure's frames are gone
+        pass
+    if not peaks:
         model.zero_grad(set_to_none=True)
         gc.collect()
         torch.cuda.empty_cache()

@@ -2,7 +2,9 @@
 
 A pair is an output pixel and one of its k*k neighbours. Legend, as in `reproduce.models.san`: C channels of the block,
 r of phi and psi, m of beta, Cw weight channels; U = r (k*k + 1) relation values and O = k*k Cw weights a pixel.
-Float32, every value read or written once where the design needs it: bounds, not measurements.
+Float32, useful bytes: the least that a design must move which stores h in training and nothing wide at evaluation.
+What kernels read or write beyond that (h once a product that leads back, partial sums) is not counted, so that a rate
+in bytes a second can only be too low.
 
     layer = Layer(batch=64, side=56, kernel=7, channels=256, relation=16, mid=64, shared=8)
     count("pairwise", layer, "eval").flops        # 9.4e9: SAN10, stage 1
@@ -59,7 +61,7 @@ class Cost(NamedTuple):
 
 
 def count(operator: str, layer: Layer, phase: str) -> Cost:
-    """Return the cost of the operator as it is designed here: forward (eval) or forward and backward (train)."""
+    """Return the least cost of the operator: forward (eval) or forward and backward (train)."""
     train, (r, mid, shared) = phase == "train", layer[4:7]
     if operator == "subtraction2":
         floats = layer.pairs * r + 2 * layer.pixels * r
@@ -68,7 +70,7 @@ def count(operator: str, layer: Layer, phase: str) -> Cost:
         weight, maps = layer.pairs * shared, layer.pixels * mid  # backward reads x, w, g and writes dx, dw
         return Cost(FLOAT * (3 * weight + 5 * maps if train else weight + 2 * maps), _thrice(train, layer.pairs * mid))
     if operator == "pairwise":
-        # training: h (r values a pair) is written once and read four times; at evaluation it is never stored
+        # training: h (r values a pair) is written once and read by the softmax, its backward and the two products before
         floats = 5 * layer.pairs * r + 6 * layer.maps if train else layer.maps
         return Cost(FLOAT * floats, _thrice(train, layer.pairs * ((r + 2) * r + r * shared + mid)))
     related, outputs = _patch_sizes(layer)

@@ -3,6 +3,7 @@
 import csv
 import json
 import struct
+import weakref
 import zlib
 
 import pytest
@@ -22,9 +23,11 @@ from reproduce.bench import (
     write_result,
 )
 from reproduce.bench.memory import peak_bytes
+from reproduce.bench.roofline import Roof
 from reproduce.bench.timing import quartiles, time_on_device
 from reproduce.bench.traffic import Layer, count, count_block_rest, eager_bytes, saved_bytes
 from reproduce.errors import UserError
+from reproduce.kernels import choice, local
 from reproduce.models import build
 from reproduce.recipes import TABLES
 
@@ -132,8 +135,38 @@ def test_a_plan_needs_no_device(suite, kind):
 def test_a_gpu_plan_without_gpu_and_roof(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     result = plan_suite("kernels", "cuda", ["san10-stage1"])
-    assert {case["roof_ms"] for case in result["cases"]} == {None}
+    for case in result["cases"]:  # 4.8 TB/s and 67 TFLOP/s, an H200's data sheet
+        assert case["roof_ms"] == pytest.approx(max(case["gbyte"] / 4.8e3, case["gflop"] / 67e3) * 1e3, rel=1e-3)
+    assert "assumed" in result["notes"][-1]
     assert "--bandwidth" in result["notes"][-1]
+
+
+@pytest.mark.parametrize(("suite", "offered"), [("kernels", True), ("models", False)])
+def test_a_dry_run_is_offered_where_there_is_one(monkeypatch, suite, offered):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UserError) as caught:
+        measure_suite(suite, "cuda", None)
+    assert ("--dry-run" in caught.value.hint) == offered
+
+
+@pytest.mark.parametrize("module", [kernels, san])
+def test_after_the_twin_ran_out_of_memory_ours_is_measured_without_its_tensors(monkeypatch, module):
+    alive, asked = [], []
+
+    def time_on_device(ways, *rest, **options):
+        if "twin" in ways:
+            mark = torch.empty(3)
+            alive.append(weakref.ref(mark))
+            raise torch.cuda.OutOfMemoryError("out of memory")
+        asked.append(alive[-1]())
+        return {"ours": [1.0]}
+
+    monkeypatch.setattr(module, "time_on_device", time_on_device)
+    monkeypatch.setattr(module, "peak_bytes", lambda work, device: 1)
+    rows = ["aggregation/ece-k3/eval"] if module is kernels else ["san-pair/eval"]
+    cases, _ = module.measure("cpu", rows, 1, Roof(1e10, 1e11))
+    assert asked == [None]
+    assert cases[0]["speedup"] is None
 
 
 @pytest.mark.parametrize(
@@ -345,3 +378,20 @@ def test_input_suite_gives_cases(monkeypatch):
     result = measure_suite("input", "cpu", None, 4)
     assert [case["case"] for case in result["cases"]] == ["ours", "torchvision", "ratio"]
     assert "4 rounds" in result["notes"][0]
+
+
+def test_the_error_is_that_of_the_way_which_was_timed(monkeypatch):
+    """Two samples are compared with float64; alone they might be small enough for the plain twin."""
+    layer = Layer(batch=8, side=8, kernel=3, channels=64, relation=4, mid=16, shared=2)
+    values = 8 * 16 * 9 * 64
+    went = []
+    plain = problem.reference.aggregation
+    for limit in (values, values - 1):
+        monkeypatch.setattr(choice, "SMALL", limit)
+        made = problem.Problem("aggregation", layer, "eval", CPU)
+        assert made.is_small() == (limit == values)
+        monkeypatch.setattr(local.reference, "aggregation", lambda *given: went.append(given[0].dtype) or plain(*given))
+        made.error()
+        assert went.count(torch.float32) == int(limit == values)
+        assert limit == choice.SMALL
+        went.clear()

@@ -61,6 +61,14 @@ class Verbs(TyperGroup):
                 break
         return super().main(words, *positional, **extra)
 
+    def make_context(self, *given: Any, **extra: Any) -> Any:
+        """Read the words before the verb; what cannot be read is refused in words."""
+        try:
+            return super().make_context(*given, **extra)
+        except Exception as error:
+            refuse_usage(error)
+            raise
+
     def invoke(self, ctx: Any) -> Any:
         """Run the verb and turn what it raises into words."""
         try:
@@ -87,11 +95,23 @@ class Verbs(TyperGroup):
         except (typer.Exit, typer.Abort):
             raise
         except Exception as error:
-            if self.debug or type(error).__module__.startswith("click") or hasattr(error, "format_message"):
+            if self.debug:
                 raise
+            refuse_usage(error)
             first = (str(error).splitlines() or [""])[0]
             say(f"error: {type(error).__name__}: {first}", "hint: this should not happen; --debug shows where")
             raise typer.Exit(1) from None
+
+
+def refuse_usage(error: Exception) -> None:
+    """Say in a sentence and a hint what a command line asked for that there is not; leave other errors alone."""
+    if not hasattr(error, "format_message") or type(error).__name__ == "NoArgsIsHelpError":
+        return
+    context = getattr(error, "ctx", None)
+    program = context.command_path if context is not None else "attnrepro"
+    message = " ".join(error.format_message().split()).rstrip(".")
+    say(f"error: {message[:1].lower()}{message[1:]}", f"hint: {program} --help says what there is")
+    raise typer.Exit(2) from None
 
 
 app = typer.Typer(

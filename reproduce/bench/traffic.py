@@ -70,7 +70,7 @@ def count(operator: str, layer: Layer, phase: str) -> Cost:
         weight, maps = layer.pairs * shared, layer.pixels * mid  # backward reads x, w, g and writes dx, dw
         return Cost(FLOAT * (3 * weight + 5 * maps if train else weight + 2 * maps), _thrice(train, layer.pairs * mid))
     if operator == "pairwise":
-        # training: h (r values a pair) is written once and read by the softmax, its backward and the two products before
+        # training: h (r values a pair) is written once and read by the softmax, its backward, two products
         floats = 5 * layer.pairs * r + 6 * layer.maps if train else layer.maps
         return Cost(FLOAT * floats, _thrice(train, layer.pairs * ((r + 2) * r + r * shared + mid)))
     related, outputs = _patch_sizes(layer)

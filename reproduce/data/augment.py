@@ -13,7 +13,8 @@ Shapes: N images of an epoch, B of a batch, 3 channels, H x W pixels, P padding.
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 import torch.nn.functional as F
@@ -200,8 +201,20 @@ def resized_crop(images_B3HW: Tensor, top_B: Tensor, left_B: Tensor, height_B: T
         return (1 - (place_BW.unsqueeze(2) - (whole_W - 0.5)).abs()).clamp_min_(0)
 
     rows_BHH, columns_BWW = weigh(top_B, height_B), weigh(left_B, width_B)
-    resized_B3HW = rows_BHH.unsqueeze(1) @ images_B3HW.float() @ columns_BWW.mT.unsqueeze(1)
+    with _exact_products():
+        resized_B3HW = rows_BHH.unsqueeze(1) @ images_B3HW.float() @ columns_BWW.mT.unsqueeze(1)
     return resized_B3HW.add_(0.5).to(torch.uint8)
+
+
+@contextmanager
+def _exact_products() -> Iterator[None]:
+    """Multiply in float32 whatever the run's precision: TF32 keeps 10 bits of a weight, and images would show it."""
+    products = torch.backends.cuda.matmul
+    kept, products.allow_tf32 = products.allow_tf32, False
+    try:
+        yield
+    finally:
+        products.allow_tf32 = kept
 
 
 def flip(images_B3HW: Tensor, flip_B: Tensor) -> Tensor:

@@ -197,3 +197,25 @@ def test_heads_beat_chance_on_the_embedded_images() -> None:
     built = document("table", "heads")
     for row in built["rows"]:
         assert row["measured"]["top1_last"]["low"] > 0.2, row["row"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said", "program"),
+    [
+        (["tabel"], "error: no such command 'tabel'", ""),
+        (["claims", "C14", "gates"], "error: got unexpected extra argument", " claims"),
+        (["train", "learned", "--max-minutes", "abc"], "error: invalid value for '--max-minutes'", " train"),
+        (["train"], "error: missing argument 'row'", " train"),
+        (["--bogus"], "error: no such option: --bogus", ""),
+    ],
+)
+def test_command_lines_that_cannot_be_read_are_refused_in_a_sentence_and_a_hint(
+    words: list[str], said: str, program: str
+) -> None:
+    refused = run(*words)
+    assert refused.exit_code == 2
+    lines = refused.output.splitlines()
+    assert len(lines) == 2
+    assert lines[0].startswith(said)
+    assert lines[1].startswith("hint: ")
+    assert lines[1].endswith(f"{program} --help says what there is")

@@ -1,12 +1,14 @@
 """SAN on ImageNet and on the Intel scenes: sizes and FLOPs, resized crops, rates, equalised and streamed images."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import torchvision.transforms.functional as V
 from PIL import Image, ImageOps
+from torch.utils._python_dispatch import TorchDispatchMode
 from torchvision import transforms
 from typer.testing import CliRunner
 
@@ -310,3 +312,25 @@ def test_recipes_of_the_scenes() -> None:
     values = read_table("scenes")
     patch = "san15-patch-scenes"
     assert (values[patch, "top1"].printed(), values[patch, "top1_train"].printed()) == ("0.87", "0.88")
+
+
+def test_resized_crops_are_exact_whatever_the_runs_precision() -> None:
+    """TF32 would round the weights to 10 bits, and the bytes of some pixels with them."""
+    products, seen = torch.backends.cuda.matmul, []
+    kept = products.allow_tf32
+
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(self, operator: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            if "bmm" in str(operator) or "matmul" in str(operator):
+                seen.append(products.allow_tf32)
+            return operator(*args, **(kwargs or {}))
+
+    side = torch.tensor([5.0, 7.0])
+    try:
+        products.allow_tf32 = True
+        with Watch():
+            augment.resized_crop(torch.zeros(2, 3, 8, 8, dtype=torch.uint8), side * 0, side * 0, side, side)
+        assert seen == [False, False]
+        assert products.allow_tf32
+    finally:
+        products.allow_tf32 = kept

@@ -6,8 +6,9 @@ import torch
 from reproduce.bench import train as suite
 from reproduce.errors import UserError
 from reproduce.evaluate import set_products
-from reproduce.models import count_macs
+from reproduce.models import build, count_macs
 from reproduce.models.algebra import sum_products_at_once, sum_products_in_turn
+from reproduce.recipe import override
 from reproduce.recipes import resolve
 
 
@@ -75,3 +76,12 @@ def test_tf32_is_refused_where_there_is_none() -> None:
         set_products("tf32", torch.device("cpu"))
     set_products("fp32", torch.device("cpu"))
     assert not torch.backends.cudnn.allow_tf32
+
+
+@pytest.mark.parametrize("row", ["san-pair", "san-patch", "san-pair-ha", "ece176-proposed-patch", "resnet18"])
+def test_flops_of_a_step_are_thrice_those_of_a_forward_pass(row: str) -> None:
+    """Kernels of our own are counted by formulas: without them SAN's steps would seem to do less than they do."""
+    recipe = override(resolve(row, budget="paper"), {"batch_size": 4})
+    wanted = 6 * count_macs(build(recipe.model), recipe.model.image_size)
+    full, half = (suite.count_flops(recipe, precision, torch.device("cpu"), 1) / 4 for precision in ("fp32", "bf16"))
+    assert full == half == pytest.approx(wanted, rel=0.02)

@@ -18,10 +18,11 @@ from typing import Any
 from reproduce.errors import UserError, did_you_mean
 from reproduce.files import write_whole
 
-SUITES = ("models", "kernels", "san", "latency", "input", "structure", "train", "complexity", "engine")
+SUITES = ("models", "kernels", "san", "latency", "input", "structure", "train", "complexity", "engine", "precision")
 PLANNED = ("kernels", "san", "latency")
 ROOFED = ("kernels", "san")
 DRAWN = (*ROOFED, "complexity")
+SIGNED = (*PLANNED, "precision")
 REPETITIONS = 5
 ASSUMED = (4.8e12, 67e12)  # byte/s and float32 FLOP/s of an H200: NVIDIA, "H200 Tensor Core GPU" data sheet, SXM
 # What a text table shows of a case; JSON and CSV have all of it.
@@ -54,7 +55,7 @@ def measure_suite(suite: str, kind: str, rows: Sequence[str] | None, repetitions
     module = import_module(f"reproduce.bench.{suite}")
     turns: int = getattr(module, "REPETITIONS", REPETITIONS) if repetitions is None else repetitions
     result: dict[str, Any] = {"suite": suite, "device": kind}
-    if suite != "train":  # which has rows of every precision
+    if suite not in ("train", "precision"):  # which have runs of every precision
         set_products("fp32", torch.device(kind))
     if suite in ROOFED:
         from reproduce.bench.roofline import measure_roof
@@ -149,10 +150,10 @@ def check_plot(suite: str, path: Path) -> None:
 def write_result(result: dict[str, Any], path: Path) -> Path:
     """Write a result's cases as CSV and return where: in a folder, under a name made of suite, device and versions.
 
-    Lines of `PLANNED` suites say on which device, driver and versions they were measured.
+    Lines of `SIGNED` suites say on which device, driver and versions they were measured.
     """
     cases = result["cases"]
-    if result["suite"] in PLANNED and not result.get("dry_run"):
+    if result["suite"] in SIGNED and not result.get("dry_run"):
         from reproduce.bench.report import read_device
 
         made = read_device(result["device"]) | {name: result["versions"][name] for name in ("torch", "cupy", "python")}

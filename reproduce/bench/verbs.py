@@ -19,10 +19,16 @@ def bench(
     cpu: Annotated[bool, typer.Option("--cpu", help="Measure on the CPU.")] = False,
     gpu: Annotated[bool, typer.Option("--gpu", help="Measure on the first CUDA device.")] = False,
     suite: Annotated[
-        str, typer.Option(help="models | kernels | san | latency | input | structure | train | complexity | engine.")
+        str,
+        typer.Option(
+            help="models | kernels | san | latency | input | structure | train | complexity | engine | precision."
+        ),
     ] = "models",
     rows: Annotated[str | None, typer.Option(help="Only these rows, or cases named so, comma-separated.")] = None,
-    repetitions: Annotated[int | None, typer.Option(help="Measurements a case.", show_default="5; latency 300")] = None,
+    repetitions: Annotated[
+        int | None,
+        typer.Option(help="Measurements a case; of precision, seeds.", show_default="5; latency 300"),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Write a CSV file; a folder names it.", show_default="none")] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw it, .png or .svg.", show_default="none")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and the predicted roofs only.")] = False,

@@ -4,10 +4,12 @@ assessment = assess(find_study("re"), runs)
 assessment.claims[0].ours.word            # holds | fails | undecided | not run
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from paper_tables.claims.arms import Arm
 from paper_tables.claims.claim import (
     Assessed,
     Assessment,
@@ -21,15 +23,19 @@ from paper_tables.claims.claim import (
     Study,
     Word,
 )
-from paper_tables.claims.evidence import Arm, Evidence, Ours, Printed
+from paper_tables.claims.evidence import Printed
 from paper_tables.claims.files import read_counts
+from paper_tables.claims.ours import Key, Ours
 from reproduce.contrasts import holm
+from reproduce.recipe import BUDGETS
 from reproduce.stats import ALPHA
 
 if TYPE_CHECKING:
     import pandas as pd
 
 ARITHMETIC = "arithmetic of the printed numbers"
+ONE_RUN = "one run an arm: seeds are not covered"
+NO_TEST = "no test over seeds"
 
 
 @dataclass(frozen=True)
@@ -61,10 +67,18 @@ def assess(
         counts: exact counts by (row, variant); by default the committed ones.
         local: whether curves and maps beside the runs' weights on this machine count, not committed ones alone.
     """
-    counts, cache = read_counts() if counts is None else counts, dict[Any, Any]()
-    ours = _ask(study, [Ours(study, runs, claim.table, variant, counts, local, cache) for claim in study.claims])
-    printed = _ask(study, [Printed(study, claim.table, counts) for claim in study.claims])
-    printed = [replace(asked, answer=_by_arithmetic(asked)) for asked in printed]
+    counts, cache = read_counts() if counts is None else counts, dict[Arm, dict[Key, Any]]()
+    ours: list[_Asked] = []
+    notes: dict[str, str] = {}
+    for claim in study.claims:
+        evidence, answers = _ask_runs(claim, Ours(study, runs, claim.table, variant, counts, local, cache))
+        ours += [_Asked(claim, part, answer) for part, answer in zip(claim.parts, answers, strict=True)]
+        notes[claim.id] = " ".join(filter(None, [claim.note, _say_diverged(evidence, claim)]))
+    printed = [
+        _Asked(claim, part, _by_arithmetic(claim, _checked(part.examine(Printed(study, claim.table, counts)))))
+        for claim in study.claims
+        for part in claim.parts
+    ]
     judged, tests = _judge(ours)
     judged_printed, printed_tests = _judge(printed)
     assessed = []
@@ -73,7 +87,8 @@ def assess(
         theirs = combine([verdict for asked, verdict in judged_printed if asked.claim is claim])
         if only is None or claim.id == only:
             mine = _with_commands(mine, variant, study.seeds)
-            assessed.append(Assessed(claim, mine, None if theirs.word == "not run" else theirs))
+            told = replace(claim, note=notes[claim.id])
+            assessed.append(Assessed(told, mine, None if theirs.word == "not run" else theirs))
     return Assessment(study, variant, tuple(assessed), (tests, printed_tests))
 
 
@@ -95,18 +110,62 @@ def combine(parts: Sequence[PartVerdict]) -> ClaimVerdict:
     return ClaimVerdict("undecided", _unique(reasons), tuple(parts), leaning)
 
 
-def _ask(study: Study, evidence: Sequence[Evidence]) -> list[_Asked]:
-    return [
-        _Asked(claim, part, part.examine(source))
-        for claim, source in zip(study.claims, evidence, strict=True)
-        for part in claim.parts
-    ]
+def _ask_runs(claim: Claim, evidence: Ours) -> tuple[Ours, list[Outcome | Missing]]:
+    """Return the runs of one identity that speak for the whole claim, and what its parts learn from them.
+
+    All parts read the same budget, precision and data. Of several identities the one at which most parts can be
+    decided comes first, then the nearest to the paper's: what they find does not count.
+    """
+    rows = tuple(dict.fromkeys(row for part in claim.parts for row in part.rows))
+    sources = [evidence.at(identity) for identity in evidence.identities(rows)] or [evidence]
+    asked = [(source, [_covered(_checked(part.examine(source))) for part in claim.parts]) for source in sources]
+    return max(asked, key=lambda one: _rank(*one))
 
 
-def _by_arithmetic(asked: _Asked) -> Outcome | Missing:
+def _rank(source: Ours, answers: Sequence[Outcome | Missing]) -> Any:
+    keys = sorted(source.identity.items())
+    of_runs = [answer for answer in answers if isinstance(answer, Outcome) and answer.n is not None]
+    if not of_runs:
+        return (0, False, keys)
+    (budget, *_, precision) = keys[0][1] if keys else ("", "")
+    return (
+        sum(not answer.obstacles for answer in of_runs),
+        True,
+        BUDGETS.index(budget) if budget in BUDGETS else -1,
+        len(of_runs),
+        -max(len(answer.obstacles) for answer in of_runs),
+        precision == "fp32",
+        min(answer.n or 0 for answer in of_runs),
+        keys,
+    )
+
+
+def _checked(answer: Outcome | Missing) -> Outcome | Missing:
+    """Return the answer, or what is wrong with it: a number that is none can neither be printed nor decide."""
+    if isinstance(answer, Outcome):
+        numbers = (answer.effect, answer.low, answer.high, answer.p_value)
+        if any(number is not None and not math.isfinite(number) for number in numbers):
+            return Missing("the effect is not a finite number")
+    return answer
+
+
+def _covered(answer: Outcome | Missing) -> Outcome | Missing:
+    """Return the answer of runs, with the obstacle that no spread over seeds is behind it where none is."""
+    if isinstance(answer, Missing) or answer.n is None:
+        return answer
+    lacking = ONE_RUN if answer.n < 2 else NO_TEST if answer.p_value is None and not answer.obstacles else None
+    return answer if lacking is None else replace(answer, obstacles=(*answer.obstacles, lacking))
+
+
+def _say_diverged(evidence: Ours, claim: Claim) -> str:
+    rows = [row for part in claim.parts for row in part.rows]
+    lost = [f"{gone} of {of} runs of {arm}" for arm, gone, of in evidence.count_diverged(rows)]
+    return f"Diverged and left out: {', '.join(lost)}." if lost else ""
+
+
+def _by_arithmetic(claim: Claim, answer: Outcome | Missing) -> Outcome | Missing:
     """Return the answer of printed numbers to a claim about those very numbers: whatever their error, they are so."""
-    answer = asked.answer
-    if isinstance(answer, Missing) or not asked.claim.printed or answer.p_value is None:
+    if isinstance(answer, Missing) or not claim.printed or answer.p_value is None:
         return answer
     alone = f"beyond sampling error: {'yes' if answer.p_value < ALPHA else 'no'}, p = {answer.p_value:.2g}"
     return replace(answer, p_value=None, test=ARITHMETIC, covers="nothing", note=alone)
@@ -134,11 +193,13 @@ def _judge_part(asked: _Asked, corrected: float | None) -> PartVerdict:
     answer = asked.answer
     if isinstance(answer, Missing):
         return PartVerdict(asked.part, "not run", answer.reason, commands=answer.commands)
-    exact = answer.p_value is None and answer.test != "none: no spread is known"
+    exact = answer.p_value is None and not answer.test.startswith("none")
     sure = exact or (corrected is not None and corrected < ALPHA)
     leaning: Side | None = answer.toward if sure else None
     if answer.obstacles:
-        return PartVerdict(asked.part, "undecided", "; ".join(answer.obstacles), answer, corrected, leaning)
+        return PartVerdict(
+            asked.part, "undecided", "; ".join(answer.obstacles), answer, corrected, leaning, answer.commands
+        )
     if sure:
         return PartVerdict(asked.part, answer.toward, answer.test, answer, corrected, leaning)
     blind = (

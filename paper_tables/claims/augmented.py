@@ -1,12 +1,19 @@
 """Claims of the slides on attention-augmented convolution (CIFAR-100, Tiny-ImageNet)."""
 
 import math
+from collections.abc import Callable
+from statistics import fmean, linear_regression
 
-from paper_tables.claims.checks import better, faster, proven, ratio, similar
-from paper_tables.claims.claim import Claim, Part
+from paper_tables.claims.checks import better, fact, proven, ratio, similar
+from paper_tables.claims.claim import Claim, Missing, Outcome, Part
+from paper_tables.claims.costs import faster
+from paper_tables.claims.evidence import Evidence
+from paper_tables.claims.files import read_bench
+from paper_tables.claims.outcomes import Limit, hold_against
 
 _SLIDES = "augmented-convolution slides"
 _RUNS = "paper budget, several seeds"
+_BENCH = "attnrepro bench --cpu --suite complexity --out paper_tables/measured/bench"
 # Augmented layers as run: name, positions n, and per layer dk, dv, heads (authors' code).
 LAYERS = (
     ("simple net, block 1", 256, 32, 32, 2),
@@ -46,6 +53,50 @@ def _slope(count: object, wanted: float) -> tuple[bool, float]:
     return math.isclose(slope, wanted), slope
 
 
+def keep_quadratic(n: int, dk: int, dv: int, heads: int) -> int:
+    """Return the numbers that dot-product attention keeps for its backward pass: weights, queries, keys, values."""
+    return heads * n * n + n * (2 * dk + dv)
+
+
+def keep_linear(n: int, dk: int, dv: int, heads: int) -> int:
+    """Return the numbers that linear attention keeps for its backward pass: context, queries, keys, values."""
+    return dk * dv // heads + n * (2 * dk + dv)
+
+
+def _memory_slope(count: Callable[[int, int, int, int], int], low: float, high: float) -> tuple[bool, float]:
+    """Over the last three of the dossier's sizes: 1,024 to 16,384 positions of the widest layer."""
+    slope = math.log(count(16384, 256, 64, 1) / count(1024, 256, 64, 1)) / math.log(16)
+    return low <= slope <= high, slope
+
+
+def _measured_slope(form: str, column: str, bound: float) -> Part:
+    what = {"ms": "time", "peak_mb": "memory"}[column]
+
+    def examine(evidence: Evidence) -> Outcome | Missing:
+        sessions = read_bench("complexity") if evidence.side == "ours" else []
+        slopes = [found for session in sessions if (found := _fit(session, form, column)) is not None]
+        if not slopes:
+            return Missing("both cores not measured here", (_BENCH,))
+        limit = Limit(bound, "slope", f"log-log slope of {what}", reached=form == "full")
+        return hold_against(slopes, limit, f"{len(slopes)} benchmark{'s' * (len(slopes) > 1)}")
+
+    return fact(f"{form} attention, {what}", examine)
+
+
+def _fit(session: list[dict[str, str]], form: str, column: str) -> float | None:
+    """Return the mean over layers of the least-squares slope of log cost over log positions, last three points."""
+    slopes = []
+    for layer in sorted({line["layer"] for line in session}):
+        points = sorted(
+            (math.log(float(line["tokens"])), math.log(float(line[column])))
+            for line in session
+            if line["layer"] == layer and line["form"] == form and float(line[column] or 0) > 0
+        )[-3:]
+        if len(points) == 3:
+            slopes.append(linear_regression(*zip(*points, strict=True)).slope)
+    return fmean(slopes) if slopes else None
+
+
 def _cheaper(name: str, n: int, dk: int, dv: int, heads: int) -> Part:
     def compare() -> tuple[bool, float]:
         quotient = count_quadratic(n, dk, dv, heads) / count_linear(n, dk, dv, heads)
@@ -70,7 +121,30 @@ CLAIMS = (
             proven("dot product", lambda: _slope(count_quadratic, 2.0), "slope", "log-log slope of MACs is 2"),
             proven("linear", lambda: _slope(count_linear, 1.0), "slope", "log-log slope of MACs is 1"),
         ),
-        note="Of the cores alone. Memory of the quadratic core does not grow with dk + dv as the slides say.",
+        note="Of the cores alone.",
+    ),
+    Claim(
+        id="aa-1c",
+        statement="The same holds for memory: it grows as the square of the number of positions, or in proportion.",
+        source=f"{_SLIDES}, slides on AA-Conv and LAA-Conv",
+        needs="closed form of what the backward pass keeps",
+        parts=(
+            proven("dot product", lambda: _memory_slope(keep_quadratic, 1.8, 2.1), "slope", "log-log slope 1.8 to 2.1"),
+            proven("linear", lambda: _memory_slope(keep_linear, 0.9, 1.1), "slope", "log-log slope 0.9 to 1.1"),
+        ),
+        note="The weights' share, heads times n squared, does not grow with dk + dv, as the slides have it.",
+    ),
+    Claim(
+        id="aa-1d",
+        statement="Measured, too, both cores cost time and memory with these exponents.",
+        source="ours, on the same slides",
+        needs="the benchmark of both cores over the number of positions, several sessions",
+        parts=tuple(
+            _measured_slope(form, column, bound)
+            for form, bound in (("full", 1.8), ("linear", 1.1))
+            for column in ("ms", "peak_mb")
+        ),
+        note="Slopes of the last three points, their mean over the layers measured: at least 1.8, and at most 1.1.",
     ),
     Claim(
         id="aa-1b",
@@ -156,10 +230,17 @@ CLAIMS = (
     ),
     Claim(
         id="aa-8",
-        statement="Fixed sine and cosine positions do better than learned ones.",
+        statement="Fixed sine and cosine positions do better than learned ones, absolute or relative.",
         source=f"{_SLIDES}, slide on the experiments",
-        needs=f"the simple augmented network with both codes on CIFAR-100, {_RUNS}",
-        parts=(better("cnn2-aa", "cnn2-aa model.positions=learned"),),
-        note="No numbers are given for it.",
+        needs=f"the simple augmented network with each code on CIFAR-100, {_RUNS}",
+        parts=tuple(better("cnn2-aa", f"cnn2-aa model.positions={code}") for code in ("learned", "relative")),
+        note="No numbers are given for it; the slides' learned code is a relative one.",
+    ),
+    Claim(
+        id="aa-8b",
+        statement="Fixed sine and cosine positions do better than none.",
+        source=f"ours, the control of the {_SLIDES}' experiment",
+        needs=f"the simple augmented network with and without a code on CIFAR-100, {_RUNS}",
+        parts=(better("cnn2-aa", "cnn2-aa model.positions=none"),),
     ),
 )

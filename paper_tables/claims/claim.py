@@ -22,7 +22,8 @@ class Outcome:
 
     ``p_value`` is None where nothing is random (a count of parameters, an identity). ``covers`` names the uncertainty
     that the interval and the test are about. ``obstacles`` are reasons why these numbers cannot decide the claim:
-    another budget, other data, a single run.
+    another budget, other data, a single run. ``n`` is the number of runs an arm, None where no run is behind it; that
+    a single one decides nothing is seen to in ``assess.py``, for all parts alike.
     """
 
     toward: Side
@@ -38,6 +39,7 @@ class Outcome:
     obstacles: tuple[str, ...] = ()
     detectable: float | None = None
     note: str = ""
+    commands: tuple[str, ...] = ()  # what would remove the obstacles, where it is not more training
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ Committed files lie in ``measured``; those of a run lie beside its checkpoint. N
 
 import csv
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,15 +50,36 @@ def read_curve(run_id: str, folder: Path | None, column: str) -> list[Point]:
     return []
 
 
-def read_quantities(run_id: str, folder: Path | None, kind: str) -> list[dict[str, float]]:
+def read_quantities(run_id: str, folder: Path | None, kind: str, columns: Sequence[str]) -> list[dict[str, float]]:
     """Return the records of ``KIND*-quantities.csv``: of the figure that took most images into account.
 
     Figures write them beside themselves; committed ones lie in ``measured/attention/RUN``.
+
+    Raises:
+        UserError: a damaged file, or one that lacks one of ``columns``.
     """
-    found: list[list[dict[str, float]]] = []
+    found: list[tuple[Path, list[dict[str, float]]]] = []
     for place in (MEASURED / "attention" / run_id, *([folder / "figures"] if folder else [])):
-        found += [_read(path) for path in sorted(place.glob(f"{kind}*-quantities.csv"))]
-    return max(filter(None, found), key=lambda records: (records[0].get("images", 0.0), len(records)), default=[])
+        found += [(path, _read(path)) for path in sorted(place.glob(f"{kind}*-quantities.csv"))]
+    path, records = max(
+        ((path, records) for path, records in found if records),
+        key=lambda one: (one[1][0].get("images", 0.0), len(one[1])),
+        default=(Path(), []),
+    )
+    absent = [column for column in columns if records and column not in records[0]]
+    if absent:
+        raise UserError(f"{path} has no column '{absent[0]}'", "draw the figure once more: attnrepro plot-attention")
+    return records
+
+
+def read_bench(suite: str) -> list[list[dict[str, str]]]:
+    """Return what ``attnrepro bench`` measured of a suite, by session: the committed ``measured/bench/SUITE-*.csv``.
+
+    Raises:
+        UserError: a damaged file.
+    """
+    paths = sorted((MEASURED / "bench").glob(f"{suite}-*.csv"))
+    return [[dict(line) for line in checked.read_file(path, _RESTORE)] for path in paths]
 
 
 def read_evaluations(path: Path | None = None) -> dict[str, tuple[float, int]]:

@@ -27,7 +27,8 @@ def write_notes(assessment: Assessment) -> list[str]:
     ours, published = assessment.tests
     return [
         "Ours: runs at the paper's budget, scale and data, with several seeds, decide; whatever else was run leaves a "
-        "claim undecided, with its effect and where it points.",
+        "claim undecided, with its effect and where it points. All parts of a claim read runs of one budget, precision "
+        "and data.",
         "Published: the printed numbers put to the same question. Where a claim is about those very numbers plain "
         "arithmetic answers; else the test does, which for a single run covers its test images alone, not seeds.",
         f"5 % level, p values corrected together (Holm): {ours} tests of ours, {published} of published values.",

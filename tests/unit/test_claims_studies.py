@@ -1,14 +1,14 @@
 """The claims of the five studies: each is stated once, is answered without an error, and says what is known already."""
 
 import re
-from pathlib import Path
 
 import pytest
 
 from paper_tables.claims import augmented, ece176, re_structure, scenes
+from paper_tables.claims.arms import Arm
 from paper_tables.claims.assess import assess
-from paper_tables.claims.evidence import Arm
 from paper_tables.claims.files import read_counts
+from paper_tables.claims.render import render
 from paper_tables.claims.studies import STUDIES, find_claim, find_studies
 from reproduce.errors import UserError
 from reproduce.recipe import BUDGETS
@@ -81,15 +81,16 @@ def test_claims_that_their_own_numbers_contradict_fail_on_them(verdicts):
 @pytest.mark.skipif("cnn-convae" not in ENTRIES, reason="this version has no gates")
 def test_the_gates_own_numbers(verdicts):
     """As worked out from the authors' summaries: linear gates worse, CBAM beaten, the rest within the noise."""
-    words = {id_: verdicts[id_][1].word for id_ in ("gate-1", "gate-1b", "gate-2", "gate-3", "gate-4", "gate-5")}
-    assert words == {
+    wanted = {
         "gate-1": "undecided",
         "gate-1b": "holds",
         "gate-2": "undecided",
-        "gate-3": "fails",
+        "gate-3": "undecided",
+        "gate-3b": "holds",
         "gate-4": "holds",
         "gate-5": "undecided",
     }
+    assert {id_: verdicts[id_][1].word for id_ in wanted} == wanted
 
 
 def test_commands_name_rows_that_exist(verdicts):
@@ -106,8 +107,8 @@ def test_commands_name_rows_that_exist(verdicts):
 
 def test_closed_forms_are_the_counts_of_the_networks():
     counts = read_counts()
-    assert re_structure.count_model(6, hierarchical=False) == counts["learned-content", "described"]["params"]
-    assert re_structure.count_model(6, hierarchical=True) == counts["learned-content-ha", "described"]["params"]
+    for row, by_depth in re_structure.DEPTHS.items():
+        assert counts[row, "described"]["params"] in by_depth
     # a bottleneck of the hierarchical SAN, its projections without bias: 256 channels, r = 16, 8 weights, 3x3
     for pairwise, whole in ((True, 42_354), (False, 44_120)):
         rest = 2 * 256 + 2 * 256 * 16 + 256 * 64 + 2 * 64 + 64 * 256 + 256
@@ -137,30 +138,75 @@ def test_studies_and_claims_are_found_by_name():
     assert len(names) == len(set(names))
 
 
-def test_maps_are_judged_by_the_numbers_beside_the_figures(tmp_path, monkeypatch):
+def test_maps_are_judged_by_the_numbers_beside_the_figures(draw):
     """Hand-made records: heads on one pixel early, wide late, and one image only."""
+    both = draw("C08", "1,1,1,0.9,1.2,0.1,", "1,2,1,0.02,100,4,")[0]
+    assert (both.word, both.outcome.effect, both.outcome.n) == ("holds", 0.5, 3)
+    assert both.outcome.covers == "seeds"
+    assert both.outcome.low < 0.5 < both.outcome.high  # equal runs have at least the rounding error of a share of heads
+    assert draw("C08", "1,1,1,0.9,1.2,0.1,", "1,2,1,0.8,2,0.2,")[0].word == "fails"
+    rising = [f"{layer},1,1,0.5,4,{layer / 2}," for layer in range(1, 7)]
+    assert next(part for part in draw("C06", *rising) if part.part.rows == ("learned",)).word == "holds"
+    falling = [f"{layer},1,1,0.5,4,{-layer / 2}," for layer in range(1, 7)]
+    assert next(part for part in draw("C06", *falling) if part.part.rows == ("learned",)).word == "fails"
+
+
+def test_maps_of_one_network_decide_nothing(draw):
+    """The heads of one network are no independent draws: the others' figures are asked for."""
+    one = draw("C08", "1,1,1,0.9,1.2,0.1,", "1,2,1,0.02,100,4,", seeds=(1,))[0]
+    assert (one.word, one.leaning, one.outcome.n, one.outcome.low) == ("undecided", None, 1, None)
+    assert one.reason == "one run an arm: seeds are not covered"
+    assert one.commands == tuple(
+        f"attnrepro plot-attention learned-paper-described-{seed} --query-pixel --images 50" for seed in (0, 2)
+    )
+
+
+def test_maps_disagreeing_between_seeds_are_within_the_error(draw):
+    """Two of three networks have both kinds of head, the third has one."""
+    lines = {seed: ["1,1,1,0.9,1.2,0.1,", f"1,2,1,0.02,{100 if seed else 2},4,"] for seed in range(3)}
+    found = draw("C08", lines=lines)[0]
+    assert (found.word, found.outcome.effect) == ("undecided", pytest.approx(1 / 3))
+    assert 0 < found.outcome.p_value < 1
+
+
+def test_maps_without_a_number_say_so(draw):
+    """A column that is empty or missing is told from a figure of one image, and an infinite effect from a number."""
+    assert draw("C08", "1,1,1,,1.2,0.1,")[0].reason == "a figure has no 'largest' of some head"
+    images = draw("C24", "1,1,1,0.9,1.2,0.1,", kind="average")[0]
+    assert images.reason == "the figure was drawn from a single image"
+    with pytest.raises(UserError, match="has no column 'support'") as caught:
+        draw("C08", "1,1,1,0.9,2", header="layer,head,images,largest,attended_distance")
+    assert "plot-attention" in caught.value.hint
+    spread = "layer,head,images,head_spread,image_variance"
+    flat = [f"{layer},1,50,{0 if layer < 5 else 0.4}," for layer in range(1, 7)]
+    parts = draw("C13", *flat, header=spread, row="learned-content")
+    assert (parts[0].word, parts[0].outcome) == ("not run", None)
+    assert "nothing to divide by" in parts[0].reason
+
+
+@pytest.fixture
+def draw(tmp_path, monkeypatch):
+    """Return a function that writes figures' numbers for three paper-budget runs and returns a claim's parts."""
     from tests.golden.cases import frame, recipes, run
 
     monkeypatch.setattr("paper_tables.claims.files.MEASURED", tmp_path)
-    plan = recipes("accuracy", budget="paper")["learned"]
-    runs = frame([run(plan, 0, 0.9)], tmp_path)
-    folder = tmp_path / "attention" / runs["run_id"][0]
-    folder.mkdir(parents=True)
-    study = STUDIES["re"]
+    plan = recipes("accuracy", budget="paper")
 
-    def answer(id_, *lines):
-        header = "layer,head,images,largest,support,attended_distance,image_variance"
-        Path(folder / "query-quantities.csv").write_text("\n".join([header, *lines, ""]))
-        return assess(study, runs, only=id_, local=False).claims[0].ours.parts
+    def answer(id_, *same, seeds=(0, 1, 2), lines=None, kind="query", row="learned",
+               header="layer,head,images,largest,support,attended_distance,image_variance"):  # fmt: skip
+        runs = frame([run(plan[row], seed, 0.9) for seed in range(3)], tmp_path)
+        for seed in seeds:
+            folder = tmp_path / "attention" / runs["run_id"][seed]
+            folder.mkdir(parents=True, exist_ok=True)
+            text = "\n".join([header, *(lines[seed] if lines else same), ""])
+            (folder / f"{kind}-quantities.csv").write_text(text)
+        study = STUDIES["re"]
+        found = assess(study, runs, only=id_, local=False)
+        for form in ("text", "json"):
+            render([found], form, parts=True)  # whatever was found can be said
+        return found.claims[0].ours.parts
 
-    both = answer("C08", "1,1,1,0.9,1.2,0.1,", "1,2,1,0.02,100,4,")[0]
-    assert (both.word, both.outcome.effect) == ("holds", 0.5)
-    assert both.outcome.covers == "nothing: the heads of one network"
-    assert answer("C08", "1,1,1,0.9,1.2,0.1,", "1,2,1,0.8,2,0.2,")[0].word == "fails"
-    rising = [f"{layer},1,1,0.5,4,{layer / 2}," for layer in range(1, 7)]
-    assert next(part for part in answer("C06", *rising) if part.part.rows == ("learned",)).word == "holds"
-    falling = [f"{layer},1,1,0.5,4,{-layer / 2}," for layer in range(1, 7)]
-    assert next(part for part in answer("C06", *falling) if part.part.rows == ("learned",)).word == "fails"
+    return answer
 
 
 def test_official_weights_are_held_against_the_paper(tmp_path, monkeypatch):
@@ -171,9 +217,73 @@ def test_official_weights_are_held_against_the_paper(tmp_path, monkeypatch):
         path.write_text(f"row,dataset,top1,images\nsan10-pair,imagenet,{top1},50000\n")
         parts = assess(study, EMPTY, only="san-1", local=False).claims[0].ours.parts
         assert [part.word for part in parts] == [word, *["not run"] * 5]
+    path.write_text("row,dataset,top1,images\nsan10-pair,imagenet,0.75,4\n")
+    few = assess(study, EMPTY, only="san-1", local=False).claims[0].ours.parts[0]
+    assert (few.word, few.reason) == ("not run", "san10-pair was evaluated on 4 images, not on all 50,000")
     path.write_text("row,top1\nsan10-pair,0.7\n")
     with pytest.raises(UserError, match="evaluations"):
         assess(study, EMPTY, only="san-1", local=False)
+
+
+def test_the_scenes_are_counted_where_they_are(tmp_path, monkeypatch):
+    monkeypatch.setenv("ATTNREPRO_DATA", str(tmp_path))
+    study = STUDIES["san-review"]
+    assert assess(study, EMPTY, only="san-8").claims[0].ours.word == "not run"
+    for split, count in (("train", 13_600), ("test", 2_600), ("pred", 6_400)):
+        folder = tmp_path / "intel-scenes" / f"seg_{split}" / f"seg_{split}" / "sea"
+        folder.mkdir(parents=True)
+        for number in range(count):
+            (folder / f"{number}.jpg").touch()
+    words = [part.word for part in assess(study, EMPTY, only="san-8").claims[0].ours.parts]
+    assert words == ["holds", "holds", "fails"]
+    assert assess(study, EMPTY, only="san-8", local=False).claims[0].ours.word == "not run"
+
+
+def test_sizes_by_depth_are_those_of_the_built_models():
+    """C16 reads committed counts; here every one of the models is built and counted."""
+    from dataclasses import replace
+
+    from reproduce.models import build, count_parameters
+    from reproduce.recipes import resolve
+
+    for row, counts in re_structure.DEPTHS.items():
+        model = resolve(row).model
+        if row.startswith("san"):
+            deep = [{"widths": model.widths[:1] * n, "kernels": model.kernels[:1] * n} for n in range(1, 7)]
+        else:
+            deep = [{"depth": depth} for depth in range(2, 13)]
+        assert tuple(count_parameters(build(replace(model, **change))) for change in deep) == counts, row
+        assert resolve(row).sha256()  # the row that a user types
+    assert len(set(re_structure.DEPTHS["vit-ha"])) == 1
+
+
+def test_measured_slopes_come_from_the_benchmark(tmp_path, monkeypatch):
+    monkeypatch.setattr("paper_tables.claims.files.MEASURED", tmp_path)
+    study = STUDIES["augmented"]
+    assert assess(study, EMPTY, only="aa-1d").claims[0].ours.word == "not run"
+    (tmp_path / "bench").mkdir()
+    for session in (1, 2):
+        lines = [
+            f"wide-g1,{form},{n},{session * (n / 64) ** power},{n**power}\n"
+            for form, power in (("full", 2 - session / 100), ("linear", 1))
+            for n in (64, 256, 1024, 4096)
+        ]
+        (tmp_path / "bench" / f"complexity-{session}.csv").write_text("layer,form,tokens,ms,peak_mb\n" + "".join(lines))
+    found = assess(study, EMPTY, only="aa-1d").claims[0].ours
+    assert found.word == "holds"
+    assert found.parts[0].outcome.effect == pytest.approx(1.985)
+    (tmp_path / "bench" / "complexity-2.csv").unlink()
+    assert assess(study, EMPTY, only="aa-1d").claims[0].ours.word == "undecided"
+
+
+def test_margins_stand_in_statement_label_and_test():
+    """A claim of no gain names its margin, as its parts and their tests do."""
+    for id_, said in (("C03", "half a point"), ("gate-3", "two points"), ("gate-5", "two points")):
+        _, claim = CLAIMS[id_]
+        assert said in claim.statement
+        assert all("gains less than" in part.label for part in claim.parts)
+    assert {"cnn-linae-eca", "cnn-linae"} < {part.rows[0] for part in CLAIMS["gate-5"][1].parts}
+    assert {part.rows[0] for part in CLAIMS["C05"][1].parts} == {"quadratic", "quadratic-aniso"}
 
 
 def test_broken_files_are_named(tmp_path):

@@ -279,6 +279,7 @@ def table(
     from reproduce.plan import write_options
     from reproduce.recipe import read_settings
     from reproduce.recipes import find_table, plan_table
+    from reproduce.run import parse_seeds
 
     form = check_format("json" if as_json else form)
     paper = find_table(name)
@@ -317,6 +318,7 @@ def table(
             data_sha256={row: source.sha256 for row, source in state.plan.sources.items()},
             left_out={} if no_run else {row: error.message for row, error in state.plan.left_out.items()},
             options=write_options(data=data, settings=settings, precision=precision),
+            seeds=parse_seeds(seeds),
         )
     else:
         from paper_tables.hyperparameters import build as build_settings

@@ -62,12 +62,13 @@ class Curve:
 
 @dataclass(frozen=True)
 class Point:
-    """One published point, right to within ``error``."""
+    """One published point, right to within ``error``; 0 where it is the authors' saved number, not read off a plot."""
 
     row: str
     epoch: int
     value: float
     error: float
+    source: str = ""
 
 
 def draw_curves(request: CurveRequest) -> dict[str, Any]:
@@ -105,10 +106,19 @@ def draw_curves(request: CurveRequest) -> dict[str, Any]:
 def read_points(metric: str) -> list[Point]:
     """Return the published points of ``metric``: test accuracy or training loss; none of anything else."""
     if metric == "top1":
-        return [Point(point.row, point.epoch, point.top1, point.error) for point in read_curves()]
+        return [Point(point.row, point.epoch, point.top1, point.error, point.source) for point in read_curves()]
     if metric == "train-loss":
-        return [Point(point.row, point.epoch, point.loss, point.error) for point in read_losses()]
+        return [Point(point.row, point.epoch, point.loss, point.error, point.source) for point in read_losses()]
     return []
+
+
+def name_published(row: str, points: Sequence[Point]) -> str:
+    """Return the legend of published ``points``: of which data, once, and whether read off a plot or saved numbers."""
+    recipe = ENTRIES[row].recipe
+    plain = recipe.label.replace("-", "").replace(" ", "").lower()
+    data = [] if recipe.data.name.replace("-", "") in plain else [recipe.data.name]
+    kinds = " and ".join(sorted({"digitised" if point.error else "saved numbers" for point in points}))
+    return f"{recipe.label}: {', '.join(['published', *data, kinds])}"
 
 
 def find_rows(name: str) -> list[str]:
@@ -207,15 +217,24 @@ def compose(rows: Sequence[str], curves: list[Curve], points: list[Point], reque
             y = [point.value for point in of_row]
             low, high = [p.value - p.error for p in of_row], [p.value + p.error for p in of_row]
             axes.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
-            axes.plot(x, y, color=colour, alpha=0.45, linewidth=0.9, linestyle=dash, marker=".", markersize=3,
-                      label=f"{ENTRIES[row].recipe.label}: published, CIFAR-10, digitised")  # fmt: skip
+            axes.plot(
+                x,
+                y,
+                color=colour,
+                alpha=0.45,
+                linewidth=0.9,
+                linestyle=dash,
+                marker=".",
+                markersize=3,
+                label=name_published(row, of_row),
+            )
         for curve in (curve for curve in curves if curve.row == row):
             x = [_place(epoch, curve.total, request) for epoch in curve.epochs]
             if None not in curve.low:
                 axes.fill_between(
                     x, np.array(curve.low, float), np.array(curve.high, float), color=colour, alpha=0.25, linewidth=0
                 )
-            seeds = f", mean of {curve.seeds} seeds" if curve.seeds > 1 else ""
+            seeds = f", mean of {curve.seeds} seeds" if curve.seeds > 1 else ", one seed"
             axes.plot(x, curve.mean, color=colour, linewidth=1.9, linestyle=dash, marker="o", markersize=3.2,
                       label=curve.label + seeds)  # fmt: skip
     progress = request.axis == "progress"

@@ -198,12 +198,16 @@ def save(figure: "Figure", path: Path) -> Path:
     Raises:
         UserError: the folder cannot be written.
     """
+    write_whole(path, render(figure, path.suffix[1:]))
+    return path
+
+
+def render(figure: "Figure", form: str) -> bytes:
+    """Return ``figure`` as a file of the format ``form``; the same bytes for the same figure."""
     import matplotlib
 
-    form = path.suffix[1:]
     dates: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
     buffer = io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": "attnrepro", "pdf.fonttype": 42, "svg.fonttype": "path"}):
         figure.savefig(buffer, format=form, dpi=160, metadata=dates.get(form))
-    write_whole(path, buffer.getvalue())
-    return path
+    return buffer.getvalue()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from figures.layers import has_maps
+from paper_tables.command import write_command
 from reproduce import ledger
 from reproduce.errors import UserError
 from reproduce.recipe import BUDGETS, VARIANTS, Recipe
@@ -108,8 +109,7 @@ def find_line(row: str, budget: str | None, variant: str) -> dict[str, Any]:
 
 def train_command(row: str, budget: str | None, variant: str = "described") -> str:
     """Return the command that makes a run of ``row``."""
-    chosen = "" if variant == "described" else f" --variant {variant}"
-    return f"attnrepro train {row} --budget {budget or 'smoke'}{chosen}"
+    return write_command(row, budget=budget or "smoke", variant=variant)
 
 
 def ensure_smoke_run(row: str, say: Any, command: str) -> None:

@@ -85,7 +85,8 @@ def _title(table: Table | Settings) -> str:
 def _more_blocks(table: Table, definition: Definition) -> Iterator[Block]:
     if table.pairs:
         yield _pair_block(table, definition)
-    for found, whose in ((table.against_published, "published means and deviations"), (table.against, "our runs")):
+    ours = f"our runs (budget {table.budget})"
+    for found, whose in ((table.against_published, "published means and deviations"), (table.against, ours)):
         if found:
             yield _comparison_block(
                 found, f"Each row against {definition.against}, from {whose}: differences in points"
@@ -133,21 +134,34 @@ def _measured(column: Column, row: Row) -> Text:
     if column.metric in _COSTS:
         name, form = _COSTS[column.metric]
         printed = row.published.get(name)
-        return Text(format(found.mean, form) if found else DASH, f"paper {printed.printed()}" if printed else "")
+        top1 = row.measured.get("top1")  # the note says that n is its n where none stands
+        count = f"n={found.n}" if found and (top1 is None or top1.n != found.n) else ""
+        said = ", ".join(filter(None, (count, f"paper {printed.printed()}" if printed else "")))
+        return Text(format(found.mean, form) if found else DASH, said)
     if column.metric in _PRINTED_AS:
         printed = row.published.get(_PRINTED_AS[column.metric])
         said = f"paper {printed.printed()}" if printed else ""
-        return Text(f"{found.mean:.4f}", said) if found else Text(DASH, said, "faint")
-    return Text(f"{found.mean:.4f}", _bracket(found)) if found else Text(DASH, "", "faint")
+        return (
+            Text(f"{found.mean:.4f}", f"{_bracket(found)}, {said}".strip(", ")) if found else Text(DASH, said, "faint")
+        )
+    lost = _lost(row.diverged, row.unscored)
+    if found is None:
+        return Text(DASH, lost.removeprefix(", "), "faint")
+    return Text(f"{found.mean:.4f}", _bracket(found) + lost)
+
+
+def _lost(diverged: int, unscored: int = 0) -> str:
+    """Return what follows n: the runs that it does not count."""
+    return "".join(f", {count} {what}" for count, what in ((diverged, "diverged"), (unscored, "unscored")) if count)
 
 
 def _committed(row: Row) -> Text:
     found, identity = (row.committed or {}).get("top1"), row.committed_identity
     if found is None or identity is None:
-        return Text(DASH, "", "faint")
+        return Text(DASH, _lost(row.committed_diverged).removeprefix(", "), "faint")
     verdict = row.committed_verdict
     said = f": {verdict.word}" if verdict and verdict.word in ("agrees", "differs") else ""
-    return Text(f"{found.mean:.4f}", f"{_bracket(found)}, {_name(identity)}{said}")
+    return Text(f"{found.mean:.4f}", f"{_bracket(found)}{_lost(row.committed_diverged)}, {_name(identity)}{said}")
 
 
 def _name(identity: Identity) -> str:
@@ -197,7 +211,8 @@ def _pair_block(table: Table, definition: Definition) -> Block:
         headings=("pair", "gain, published", "gain, ours", *(heading for heading, _, _ in ratios)),
         right=(False, True, False, *(True for _ in ratios)),
         rows=tuple(rows),
-        title=definition.pairs_title,
+        title=definition.pairs_title
+        + (f"; ours at budget {table.budget}" if any(pair.gain for pair in table.pairs) else ""),
     )
 
 
@@ -225,7 +240,7 @@ def _comparison_block(found: Sequence[Comparison], title: str) -> Block:
 def _comparison_row(one: Comparison, with_runs: bool) -> tuple[Text, ...]:
     gap = one.contrast.interval
     bracket = "" if gap.low is None or gap.high is None else f"[{100 * gap.low:+.2f}, {100 * gap.high:+.2f}] "
-    covers = f"n={gap.n}" if one.contrast.covers == "seeds" else f"{one.contrast.covers} alone"
+    covers = f"n={gap.n}" + ("" if one.contrast.covers == "seeds" else f", {one.contrast.covers} alone")
     tone: Tone = "bad" if one.corrected is not None and one.corrected < ALPHA else ""
     least = one.contrast.detectable
     cells = [

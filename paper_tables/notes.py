@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from paper_tables.definition import Definition
 from paper_tables.published import Value
-from paper_tables.selection import ACCURACIES, COSTS, LATENCY, Selection
+from paper_tables.selection import ACCURACIES, COSTS, LATENCY, Selection, test_size
 from reproduce.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -17,6 +17,9 @@ _HEADLINES = {
     "top1_best": "the best test accuracy of all evaluations, as the papers report it",
 }
 
+LATENCIES = {"full": 300, "smoke": 30}  # repetitions behind one run's wall time; reproduce.measure makes them
+_N_AS_ABOVE = "n as of the accuracy where no other stands"
+
 
 def write(
     plan: Mapping[str, Recipe], selection: Selection, rows: Sequence["Row"], definition: Definition, metric: str
@@ -25,14 +28,19 @@ def write(
     recipe = next(iter(plan.values()))
     yield f"Ours: {_HEADLINES[metric]} ({metric})."
     yield from _interval_notes(rows)
+    sizes = {test_size(choice.identity.dataset, plan.get(row)) for row, choice in selection.choices.items()}
+    if known := sorted(size for size in sizes if size):
+        yield f"Each of our runs was tested on {' or '.join(f'{size:,}' for size in known)} images."
     yield "Parameters are those of the paper-scale model, whatever the budget."
     if any(column.metric == LATENCY for column in definition.columns):
         devices = sorted({choice.device for choice in selection.choices.values() if choice.device})
-        ours = f"; ours on {', '.join(devices)}" if devices else ""
-        small = ", of mini models" if recipe.scale == "mini" and devices else ""
-        yield f"Wall time: one image a forward pass; published on an RTX 2060, mean of 300{ours}{small}."
+        repeated = LATENCIES["smoke" if recipe.budget == "smoke" else "full"]
+        small = ", of mini models" if recipe.scale == "mini" else ""
+        ours = f"; ours on {', '.join(devices)}, mean of {repeated} a run{small}; {_N_AS_ABOVE}" if devices else ""
+        yield f"Wall time: one image a forward pass; published on an RTX 2060, mean of 300{ours}."
     yield from _cost_notes(recipe, selection, definition)
     yield from _verdict_notes(rows)
+    yield from _lost_notes(rows, metric)
     yield from _left_out_notes(selection)
 
 
@@ -40,7 +48,7 @@ def _cost_notes(recipe: Recipe, selection: Selection, definition: Definition) ->
     devices = sorted({choice.device for choice in selection.choices.values() if choice.device})
     if devices and any(column.metric in COSTS and column.metric != LATENCY for column in definition.columns):
         small = ", of mini models" if recipe.scale == "mini" else ""
-        yield f"Images/s and peak memory: of training, on {', '.join(devices)}{small}."
+        yield f"Images/s and peak memory: of training, on {', '.join(devices)}{small}; {_N_AS_ABOVE}."
 
 
 def _interval_notes(rows: Sequence["Row"]) -> Iterator[str]:
@@ -96,6 +104,19 @@ def explain_left_out(reasons: Mapping[str, str]) -> Iterator[str]:
     """Say which rows could not be run, each reason once."""
     for reason in dict.fromkeys(reasons.values()):
         yield f"Not run here: {', '.join(row for row, said in reasons.items() if said == reason)}: {reason}."
+
+
+def _lost_notes(rows: Sequence["Row"], metric: str) -> Iterator[str]:
+    """Say how many runs are in no mean: a mean of the runs that went well is not one of all runs."""
+    counted = (
+        ("Diverged (a loss that is no number), in no mean and no test", [(row.row, row.diverged) for row in rows]),
+        ("Committed runs that diverged, in no mean", [(row.row, row.committed_diverged) for row in rows]),
+        (f"Finished without a finite {metric}, in no mean of it", [(row.row, row.unscored) for row in rows]),
+    )
+    for what, counts in counted:
+        said = [f"{row} {count}" for row, count in counts if count]
+        if said:
+            yield f"{what}: {', '.join(said)}."
 
 
 def _left_out_notes(selection: Selection) -> Iterator[str]:

@@ -91,6 +91,9 @@ def _row_document(row: Row) -> dict[str, Any]:
         if row.committed is None
         else {metric: _interval(found) for metric, found in row.committed.items()},
         "committed_identity": None if identity is None else dict(vars(identity)),
+        "diverged": row.diverged,
+        "unscored": row.unscored,
+        "committed_diverged": row.committed_diverged,
         "verdict": row.verdict.word,
         "reason": row.verdict.reason,
         "committed_verdict": row.committed_verdict.word if row.committed_verdict else None,
@@ -180,6 +183,7 @@ def _flat_row(row: Mapping[str, Any], document: Mapping[str, Any]) -> dict[str, 
     identity = row["committed_identity"] or {}
     for name in ("budget", "scale", "dataset", "data_sha256", "precision"):
         line[f"committed_{name}"] = identity.get(name)
+    line |= {name: row[name] for name in ("diverged", "unscored", "committed_diverged")}
     verdicts = ("verdict", "reason", "committed_verdict", "committed_reason", "command")
     return line | {name: row[name] for name in verdicts} | {"footnotes": " ".join(row["footnotes"])}
 

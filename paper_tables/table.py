@@ -25,6 +25,7 @@ from paper_tables import (
     scenes,
     stacking,
 )
+from paper_tables.command import write_command
 from paper_tables.comparison import Comparison, compare_published, compare_runs
 from paper_tables.definition import Definition
 from paper_tables.deviations import Deviation
@@ -35,6 +36,7 @@ from paper_tables.selection import (
     Identity,
     Selection,
     best_committed,
+    count_diverged,
     select,
     test_size,
 )
@@ -78,6 +80,9 @@ class Row:
     committed_verdict: stats.Verdict | None
     command: str
     footnotes: tuple[str, ...]  # numbers of deviations
+    diverged: int = 0  # of our runs: no mean has them
+    unscored: int = 0  # of our finished runs: without a finite accuracy, in no mean of it
+    committed_diverged: int = 0
 
 
 @dataclass(frozen=True)
@@ -160,7 +165,8 @@ def build(
     test_images: int | None = None,
     reference: Mapping[str, Recipe] | None = None,
     structure: Mapping[tuple[str, str], Structure] | None = None,
-    options: str = "",
+    options: str | Mapping[str, str] = "",
+    seeds: Sequence[int] = (),
 ) -> Table:
     """Set published values, our runs and the committed ones side by side.
 
@@ -175,7 +181,8 @@ def build(
         test_images: test images behind one run, where neither recipe nor data set name tells.
         reference: the recipes of the paper budget; by default those of the registry.
         structure: exact sizes; by default ``measured/structure.csv``.
-        options: text that each row's command ends with, for example ``--data PATH``.
+        options: text that each row's command ends with, for example ``--data PATH``; or that text by row.
+        seeds: that were asked for: of the commands of rows without runs. A row with runs names the seeds of those.
 
     Raises:
         UserError: an unknown table, or a damaged file of published values.
@@ -201,6 +208,7 @@ def build(
         structure=read_structure() if structure is None else structure,
         values=published.read_table(paper.name),
         options=options,
+        seeds=seeds,
     )
     rows = tuple(builder.row(row) for row in paper.rows)
     plain = DEFINITIONS[paper.name].against
@@ -239,7 +247,8 @@ class _Builder:
     reference: Mapping[str, Recipe] | None
     structure: Mapping[tuple[str, str], Structure]
     values: Mapping[tuple[str, str], Value]
-    options: str
+    options: str | Mapping[str, str]
+    seeds: Sequence[int]
 
     @property
     def budget(self) -> str:
@@ -270,10 +279,13 @@ class _Builder:
             measured=choice.intervals(self.headline, sizes[0]) if choice else {},
             committed=best.intervals(self.headline, sizes[1]) if best else None,
             committed_identity=best.identity if best else None,
-            verdict=self._verdict(choice, recipe, reference, values, sizes[0]),
+            verdict=self._verdict(choice, recipe, reference, values, sizes[0], self.selection.diverged.get(row, ())),
             committed_verdict=self._verdict(best, shown, reference, values, sizes[1]) if best else None,
             command=command,
             footnotes=tuple(entry.number for entry in deviations.footnotes(self.name, row, self.variant)),
+            diverged=choice.diverged if choice else len(self.selection.diverged.get(row, ())),
+            unscored=choice.unscored(self.headline) if choice else 0,
+            committed_diverged=best.diverged if best else count_diverged(row, self.variant, self.committed),
         )
 
     def _verdict(
@@ -283,7 +295,11 @@ class _Builder:
         reference: Recipe | None,
         values: Mapping[str, Value],
         test_images: int | None,
+        diverged: Sequence[int] = (),
     ) -> stats.Verdict:
+        if choice is None and diverged:
+            count = len(diverged)
+            return stats.Verdict("not comparable", f"{count} run{'s' * (count > 1)} diverged, none finished")
         return reach(self.variant, self.headline, choice, recipe, reference, values, test_images)
 
     def pair(self, rows: tuple[Row, ...], plain: str, changed: str) -> Pair:
@@ -353,12 +369,16 @@ class _Builder:
         return self.test_images if found is None else found
 
     def _command(self, row: str) -> str:
-        words = [f"attnrepro train {row} --budget {self.budget}"]
-        if self.variant != "described":
-            words.append(f"--variant {self.variant}")
-        if self.precision != "fp32":
-            words.append(f"--precision {self.precision}")
-        return " ".join([*words, self.options]).strip()
+        choice = self.selection.choices.get(row)
+        ended = choice.seeds if choice else self.selection.diverged.get(row, ())
+        return write_command(
+            row,
+            budget=self.budget,
+            variant=self.variant,
+            seeds=ended or self.seeds,
+            precision=self.precision,
+            options=self.options if isinstance(self.options, str) else self.options.get(row, ""),
+        )
 
 
 def _joined(names: Iterable[str]) -> str:

@@ -4,13 +4,13 @@ content = gather()
 content.studies[0].claims.claims[0].ours.word
 """
 
-import csv
-import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from figures.report.benches import Bench, list_benches
+from figures.report.seal import digest
 from figures.report.tables import Shown, show_table
 from paper_tables import deviations
 from paper_tables.claims.assess import assess
@@ -19,8 +19,8 @@ from paper_tables.claims.studies import STUDIES
 from paper_tables.deviations import Deviation
 from paper_tables.layout import Block, Text
 from paper_tables.published import FOLDER as PUBLISHED
+from paper_tables.selection import ENDED
 from paper_tables.table import MEASURED, committed_runs
-from reproduce.errors import UserError
 from reproduce.recipes import TABLES
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Content:
     studies: tuple[Chapter, ...]
     deviations: tuple[Deviation, ...]
     runs: Block
-    benches: tuple[Block, ...]
+    benches: tuple[Bench, ...]
     measured: tuple[str, ...]
     versions: Block
     inputs: tuple[tuple[str, str], ...]
@@ -86,7 +86,7 @@ def gather(runs: "pd.DataFrame | None" = None) -> Content:
         studies=chapters,
         deviations=deviations.read(),
         runs=_list_runs(ours),
-        benches=tuple(_list_benches()),
+        benches=tuple(list_benches()),
         measured=tuple(_say_measured(ours)),
         versions=_list_versions(ours),
         inputs=tuple(_digest_inputs()),
@@ -98,11 +98,16 @@ def _names(study: Study) -> tuple[str, ...]:
 
 
 def _list_runs(runs: "pd.DataFrame") -> Block:
-    """Return every committed run: what it is, what came out, how long it took, and the code that ran."""
-    done = runs[runs["status"] == "done"].sort_values(["row", "budget", "variant", "dataset", "precision", "seed"])
+    """Return every committed run that ended: what it is, what came out, how long it took, and the code that ran."""
+    ended = runs[runs["status"].isin(ENDED)]
+    ended = ended.sort_values(["row", "budget", "variant", "dataset", "precision", "seed"])
     rows = [
         (
-            Text(str(line["row"]), f"seed {line['seed']}", "strong"),
+            Text(
+                str(line["row"]),
+                f"seed {line['seed']}" + ("" if line["status"] == "done" else f", {line['status']}"),
+                "strong",
+            ),
             Text(f"{line['budget']} {line['variant']}", f"{line['dataset']} {str(line['data_sha256'])[:12]}"),
             Text(_share(line["top1_val_selected"]), ""),
             Text(_share(line["top1_best"])),
@@ -111,7 +116,7 @@ def _list_runs(runs: "pd.DataFrame") -> Block:
             Text(_number(line["train_seconds"], ",.0f"), f"{line['device']}, {line['precision']}"),
             Text(str(line["git"])[:7] or "-", str(line["run_id"]).rsplit("-", 1)[-1]),
         )
-        for line in done.to_dict("records")
+        for line in ended.to_dict("records")
     ]
     headings = ("run", "identity", "selected", "best", "last", "epochs", "training, s", "code, digest")
     return Block(headings, (False, False, True, True, True, True, True, False), tuple(rows))
@@ -128,12 +133,15 @@ def _say_measured(runs: "pd.DataFrame") -> Iterable[str]:
         f"{by_budget[budget]} {budget}" for budget in ("paper", "short", "smoke") if budget in by_budget
     )
     yield f"{len(done)} finished runs of {done['row'].nunique()} rows are committed: {counted}."
+    if lost := int((runs["status"] == "diverged").sum()):
+        yield f"Runs that diverged, besides: {lost}; they are among all runs below, and in no mean."
     data = sorted(
         {f"{name} ({digest[:12]})" for name, digest in zip(done["dataset"], done["data_sha256"], strict=True)}
     )
     yield f"Data, with the fingerprint of its bytes: {', '.join(data)}."
-    hours = done["train_seconds"].sum() / 3600
-    yield f"Devices: {', '.join(sorted(set(done['device'])))}; {hours:.1f} hours of training."
+    timed = done["train_seconds"].dropna()
+    took = f"{timed.sum() / 3600:.1f} hours of training in the {len(timed)} of {len(done)} runs that were timed"
+    yield f"Devices: {', '.join(sorted(set(done['device'])))}; {took if len(timed) else 'no run was timed'}."
     yield (
         "Intervals are of 95 %: Wilson for one run over its test images, Student's t for 2 to 9 seeds, bootstrap (BCa) "
         "from 10; two arms are compared by Welch's test, or for single runs by their test images alone."
@@ -151,27 +159,6 @@ def _list_versions(runs: "pd.DataFrame") -> Block:
     return Block(("torch", "CUDA", "CuPy", "device", "code", "runs"), (False,) * 5 + (True,), tuple(rows))
 
 
-_BENCH: Mapping[str, tuple[str, ...]] = {
-    "models": ("row", "phase", "gmac_naive", "gmac_fast", "naive_ms", "fast_ratio", "bf16_ratio"),
-    "kernels": ("case", "batch", "ms", "twin_ms", "speedup", "peak_ratio", "roof_share", "error"),
-    "san": ("case", "batch", "ms", "twin_ms", "speedup", "peak_ratio", "roof_share"),
-    "latency": ("case", "mean_ms", "sd_ms", "median_ms", "speedup"),
-    "train": ("row", "images_per_s", "tflop_per_s", "share", "hours"),
-}
-
-
-def _list_benches() -> Iterable[Block]:
-    """Yield a block for every committed benchmark; its file name says suite, device and versions."""
-    for path in sorted((MEASURED / "bench").glob("*.csv")):
-        lines = _read_lines(path)
-        wanted = [name for name in _BENCH.get(path.stem.split("-")[0], ()) if lines and name in lines[0]]
-        if not wanted:
-            continue
-        rows = tuple(tuple(Text(_shorten(line[name])) for name in wanted) for line in lines)
-        right = tuple(name not in ("row", "case", "phase") for name in wanted)
-        yield Block(tuple(name.replace("_", " ") for name in wanted), right, rows, title=path.stem)
-
-
 def _digest_inputs() -> Iterable[tuple[str, str]]:
     paths = [MEASURED / name for name in ("runs.csv", "structure.csv", "evaluations.csv")] + [deviations.PATH]
     paths += sorted(PUBLISHED.glob("*.csv"))
@@ -179,26 +166,11 @@ def _digest_inputs() -> Iterable[tuple[str, str]]:
         paths += sorted((MEASURED / folder).rglob("*.csv"))
     for path in paths:
         if path.exists():
-            yield path.relative_to(MEASURED.parent).as_posix(), hashlib.sha256(_text(path)).hexdigest()[:16]
+            yield path.relative_to(MEASURED.parent).as_posix(), digest(_text(path))
 
 
 def _text(path: Path) -> bytes:
     return path.read_bytes().replace(b"\r\n", b"\n")  # a checkout may have changed the line ends
-
-
-def _read_lines(path: Path) -> list[dict[str, str]]:
-    try:
-        with path.open(encoding="utf-8", newline="") as source:
-            return list(csv.DictReader(source))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path} cannot be read ({error})", "restore the file from the repository") from None
-
-
-def _shorten(cell: str) -> str:
-    try:
-        return f"{float(cell):.4g}"
-    except ValueError:
-        return cell or "-"
 
 
 def _share(value: Any) -> str:

@@ -18,7 +18,7 @@ def write_markdown(content: Content, pictures: dict[str, list[Picture]], folder:
         "",
         LEAD,
         "",
-        "Made by `attnrepro report`; every number is from files in this repository.",
+        "Made by `attnrepro report`; every number is from files in this repository or computed by its code.",
         "",
     ]
     for anchor, title, inner in list_anchors(content.studies):
@@ -32,8 +32,10 @@ def write_markdown(content: Content, pictures: dict[str, list[Picture]], folder:
     lines += _heading("measured", "How it was measured")
     lines += [f"- {escape_markdown(line)}" for line in content.measured]
     lines += ["", *markdown_block(content.versions), ""]
-    for block in content.benches:
-        lines += _folded(f"Benchmark {block.title}", markdown_block(block))
+    for bench in content.benches:
+        facts = [*(f"- {escape_markdown(fact)}" for fact in bench.facts), ""]
+        table = [*markdown_block(bench.block), "", "```sh", bench.command, "```"]
+        lines += _folded(f"Benchmark {bench.block.title}", [*facts, *table])
     lines += [*_heading("runs", "Every run"), *_folded(f"{len(content.runs.rows)} runs", markdown_block(content.runs))]
     lines += _heading("inputs", "Made from")
     lines += ["The files, and the numbers in the figures, by the start of their SHA-256:", ""]

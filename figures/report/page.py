@@ -53,7 +53,7 @@ def embed(picture: Picture, content: bytes, number: int) -> str:
         data = base64.b64encode(content).decode()
         return f'<img src="data:image/{Path(picture.name).suffix[1:]};base64,{data}" alt="{escape(picture.alt)}">'
     text = content.decode()
-    text = text[text.index("<svg") :]
+    text = text[text.index("<svg") : text.rindex("</svg>") + len("</svg>")]  # without head and seal
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r'\bid="', f'id="p{number}-', text)
     text = re.sub(r'(xlink:href|href)="#', rf'\1="#p{number}-', text)
@@ -199,8 +199,10 @@ def _measured(content: Content) -> Iterable[str]:
     yield _open("measured", "How it was measured")
     yield f'<ul class="notes">{"".join(f"<li>{escape(line)}</li>" for line in content.measured)}</ul>'
     yield html_block(content.versions)
-    for block in content.benches:
-        yield f'<details class="fold"><summary>Benchmark {escape(block.title)}</summary>{html_block(block)}</details>'
+    for bench in content.benches:
+        facts = "".join(f"<li>{escape(fact)}</li>" for fact in bench.facts)
+        shown = f'<ul class="notes">{facts}</ul>{html_block(bench.block)}<pre>{escape(bench.command)}</pre>'
+        yield f'<details class="fold"><summary>Benchmark {escape(bench.block.title)}</summary>{shown}</details>'
     yield "</section>"
     yield _open("runs", "Every run")
     yield html_block(content.runs)

@@ -5,7 +5,6 @@ is of the numbers in it, so that a report can be checked without drawing anythin
 """
 
 import csv
-import hashlib
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -14,37 +13,56 @@ from typing import TYPE_CHECKING, Any
 
 from figures.curves import Curve, CurveRequest, Point, choose_axis, compose, mean_curves, read_points
 from figures.report.content import Chapter, Content
+from figures.report.seal import digest, find_damage, seal
 from figures.report.tables import Shown
-from figures.style import COLOURS, INK, QUIET, new_figure, save
+from figures.style import COLOURS, INK, QUIET, new_figure, render
 from paper_tables.claims.files import read_curve
 from paper_tables.table import MEASURED, Table, committed_runs
 from reproduce.errors import UserError
+from reproduce.files import write_whole
 from reproduce.recipe import BUDGETS
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
 FOLDER = MEASURED / "figures"
+COMMAND = "make report"  # `table` and `plot-curves` show the runs of whoever calls them, these the committed ones
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One figure: file name, caption, a description for those who cannot see it, and how it is made."""
+    """One figure: file name, caption, a description for those who cannot see it, and how it is made.
+
+    ``digest`` is of the numbers in a figure that is drawn here, of the file itself where it is a committed one.
+    """
 
     name: str
     caption: str
     alt: str
     command: str
     digest: str
-    make: Callable[[Path], object] | None  # None: a committed file
+    make: "Callable[[], Figure] | None"  # None: a committed file
+    stated: str = ""  # of a committed file: the digest that captions.csv gives
 
     def draw(self, folder: Path) -> Path:
-        """Put the figure into ``folder`` and return its path; a committed one stays where it is."""
+        """Put the figure into ``folder``, sealed, and return its path; a committed one stays where it is."""
         if self.make is None:
             return FOLDER / self.name
         path = folder / self.name
-        self.make(path)
+        write_whole(path, seal(render(self.make(), "svg"), self.digest))
         return path
+
+    def find_damage(self) -> str | None:
+        """Return what is wrong with the file of this figure in the checkout; None where it is the one to show."""
+        path = FOLDER / self.name
+        if not path.is_file():
+            return "it is missing"
+        if self.make is not None:
+            return find_damage(path.read_bytes(), self.digest)
+        if not self.stated:
+            return f"captions.csv does not state its sha256 ({self.digest})"
+        return None if self.stated == self.digest else "it is not the file that captions.csv describes"
 
 
 def list_pictures(content: Content, runs: "pd.DataFrame | None" = None) -> dict[str, list[Picture]]:
@@ -58,7 +76,7 @@ def list_pictures(content: Content, runs: "pd.DataFrame | None" = None) -> dict[
 
 
 def _committed() -> Iterable[Picture]:
-    """Yield the figures that ``captions.csv`` names: file, caption, command; drawn from weights that are not here."""
+    """Yield the figures that ``captions.csv`` names, drawn from weights that are not here."""
     path = FOLDER / "captions.csv"
     if not path.exists():
         return
@@ -66,10 +84,13 @@ def _committed() -> Iterable[Picture]:
         with path.open(encoding="utf-8", newline="") as source:
             lines = list(csv.DictReader(source))
         for line in lines:
-            digest = hashlib.sha256((FOLDER / line["file"]).read_bytes()).hexdigest()[:16]
-            yield Picture(line["file"], line["caption"], line["caption"], line["command"], digest, None)
+            found = digest((FOLDER / line["file"]).read_bytes())
+            stated = (line.get("sha256") or "")[: len(found)]
+            yield Picture(line["file"], line["caption"], line["caption"], line["command"], found, None, stated)
     except (OSError, UnicodeDecodeError, csv.Error, KeyError) as error:
-        raise UserError(f"{path} cannot be read ({error})", "it needs the columns file, caption, command") from None
+        raise UserError(
+            f"{path} cannot be read ({error})", "it needs the columns file, caption, command, sha256"
+        ) from None
 
 
 def _dots(shown: Shown) -> Picture | None:
@@ -92,11 +113,11 @@ def _dots(shown: Shown) -> Picture | None:
     return Picture(
         name=name,
         caption=f"{title}: printed accuracy (diamonds) and ours (dots with 95 % intervals; hollow where another "
-        "budget, scale or data forbids to compare).",
+        "budget, scale or data forbids to compare). Beside each: our budget, data and n, the number of seeds.",
         alt="; ".join(f"{p[0]}: printed {_say(p[1])}, ours {_say(p[2])} ({p[5]})" for p in points),
-        command=f"attnrepro table {table.name}",
+        command=COMMAND,
         digest=_digest(points),
-        make=lambda path: save(_draw_dots(points), path),
+        make=lambda: _draw_dots(points),
     )
 
 
@@ -105,7 +126,8 @@ def _best(table: Table, row: Any) -> tuple[float | None, float | None, float | N
     found, identity = (row.committed or {}).get("top1"), row.committed_identity
     if found is None or identity is None:
         return None, None, None, "not run", False
-    basis = f"{identity.budget}, {identity.dataset}" + (", mini scale" if identity.scale == "mini" else "")
+    parts = [identity.budget, identity.dataset, *(["mini"] if identity.scale == "mini" else []), f"n={found.n}"]
+    basis = ", ".join([*parts, *([f"{row.committed_diverged} diverged"] if row.committed_diverged else [])])
     comparable = row.committed_verdict is not None and row.committed_verdict.word in ("agrees", "differs")
     return found.mean, found.low, found.high, basis, comparable
 
@@ -113,7 +135,7 @@ def _best(table: Table, row: Any) -> tuple[float | None, float | None, float | N
 def _draw_dots(points: list[tuple[Any, ...]]) -> Any:
     height = 0.62 + 0.27 * len(points)
     figure = new_figure(7.4, height)
-    axes = figure.add_axes((0.27, 0.42 / height, 0.5, 1 - 0.54 / height))
+    axes = figure.add_axes((0.27, 0.42 / height, 0.46, 1 - 0.54 / height))
     for place, (_, printed, mean, low, high, basis, comparable) in enumerate(points):
         if low is not None and high is not None:
             axes.plot([low, high], [place, place], color=COLOURS[0], linewidth=1.6, solid_capstyle="round", zorder=2)
@@ -149,16 +171,15 @@ def _curves(chapter: Chapter, runs: "pd.DataFrame") -> Iterable[Picture]:
         if not points and not curves:
             continue
         request = CurveRequest(name=name, axis=choose_axis(curves, points))
-        ours = f", ours at {', '.join(sorted({curve.budget for curve in curves}))}" if curves else ", published only"
+        ours = f", ours at {_tell_ours(curves)}" if curves else ", published only"
         title = f"{name}: test accuracy by epoch{ours}"
-        digest = _digest([[vars(point) for point in points], [vars(curve) for curve in curves]])
+        numbers = _digest([title, [vars(point) for point in points], [vars(curve) for curve in curves]])
         yield Picture(
             name=f"curves-{name}.svg",
-            caption=f"Test accuracy while training, rows of '{name}'{ours}. Published points were read off the plots; "
-            "the band is the error of reading.",
+            caption=f"Test accuracy while training, rows of '{name}'{ours}. {_tell_points(points)}",
             alt=f"Curves of {', '.join(dict.fromkeys([p.row for p in points] + [c.row for c in curves]))}",
-            command=f"attnrepro plot-curves {name}",
-            digest=digest,
+            command=COMMAND,
+            digest=numbers,
             make=_plot(rows, curves, points, request, title),
         )
 
@@ -169,18 +190,41 @@ def _losses(name: str, rows: list[str], points: list[Point]) -> Picture:
     drawn = f"{name}: training loss by epoch, published only"
     return Picture(
         name=f"curves-{name}-loss.svg",
-        caption=f"Training loss, rows of '{name}', read off the published plots; the band is the error of reading.",
+        caption=f"Training loss, rows of '{name}', published only. {_tell_points(points)}",
         alt=f"Loss curves of {', '.join(dict.fromkeys(point.row for point in points))}",
-        command=f"attnrepro plot-curves {name} --metric train-loss",
-        digest=_digest([vars(point) for point in points]),
+        command=COMMAND,
+        digest=_digest([drawn, [vars(point) for point in points]]),
         make=_plot(rows, [], points, request, drawn),
     )
 
 
+def _tell_ours(curves: list[Curve]) -> str:
+    """Return budget, data and number of seeds of our curves: ``paper (cifar10, n=3)``."""
+    counts: dict[tuple[str, str], set[int]] = {}
+    for curve in curves:
+        counts.setdefault((curve.budget, curve.dataset), set()).add(curve.seeds)
+    return " and ".join(
+        f"{budget} ({dataset}, n={' or '.join(map(str, sorted(seeds)))} a curve)"
+        for (budget, dataset), seeds in sorted(counts.items())
+    )
+
+
+def _tell_points(points: list[Point]) -> str:
+    """Return a sentence on what the published points are; read-offs have an error, saved numbers have none."""
+    if not points:
+        return "No curve is published for these rows."
+    errors = sorted({point.error for point in points if point.error})
+    read = f"were read off the plots; the band is the error of reading, {' or '.join(f'{e:g}' for e in errors)}"
+    parts = ([read] if errors else []) + (
+        ["are the authors' saved numbers, as they are"] if any(not point.error for point in points) else []
+    )
+    return f"Published points, one run a curve, {', others '.join(parts)}."
+
+
 def _plot(
     rows: list[str], curves: list[Curve], points: list[Point], request: CurveRequest, title: str
-) -> Callable[[Path], object]:
-    return lambda path: save(compose(rows, curves, points, request, title), path)
+) -> "Callable[[], Figure]":
+    return lambda: compose(rows, curves, points, request, title)
 
 
 def _committed_curves(row: str, runs: "pd.DataFrame") -> list[Curve]:
@@ -208,7 +252,7 @@ def _digest(numbers: Any) -> str:
             return {key: walk(child) for key, child in node.items()}
         return [walk(child) for child in node] if isinstance(node, list | tuple) else plain(node)
 
-    return hashlib.sha256(json.dumps(walk(numbers), sort_keys=True).encode()).hexdigest()[:16]
+    return digest(json.dumps(walk(numbers), sort_keys=True).encode())
 
 
 def _say(value: float | None) -> str:

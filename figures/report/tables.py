@@ -44,7 +44,6 @@ def show_table(paper: PaperTable, runs: "pd.DataFrame") -> list[Shown]:
         rank = (BUDGETS.index(budget), faithful, len(data), precision == "fp32", precision)
         if variant in best and best[variant][0] >= rank:
             continue
-        other = any(found[0] != plan[row].data.name for row, found in data.items())
         table = build(
             paper.name,
             _fit(plan, data),
@@ -52,7 +51,7 @@ def show_table(paper: PaperTable, runs: "pd.DataFrame") -> list[Shown]:
             runs,
             precision=precision,
             data_sha256={row: digest for row, (_, digest) in data.items()},
-            options="--data PATH" if other else "",
+            options=_name_data(plan, data),
         )
         best[variant] = (rank, table)
     if not best:
@@ -73,6 +72,20 @@ def _choose_data(recipe: Recipe, runs: "pd.DataFrame") -> tuple[str, str] | None
         if fits.any():
             found.append(((dataset == recipe.data.name, int(fits.sum()), digest), (dataset, digest)))
     return max(found)[1] if found else None
+
+
+def _name_data(plan: dict[str, Recipe], data: dict[str, tuple[str, str]]) -> dict[str, str]:
+    """Return the option that makes each row read the data that is shown, where that is not the recipe's own.
+
+    Rows without runs follow those that name the same data. What PATH stands for follows as a comment of the shell.
+    """
+    read = {plan[row].data.name: found for row, found in data.items()}
+    shown = {row: data.get(row) or read.get(recipe.data.name) for row, recipe in plan.items()}
+    return {
+        row: f"--data PATH  # of {found[0]}, {found[1][:12]}"
+        for row, found in shown.items()
+        if found is not None and found[0] != plan[row].data.name
+    }
 
 
 def _fit(plan: dict[str, Recipe], data: dict[str, tuple[str, str]]) -> dict[str, Recipe]:

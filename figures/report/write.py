@@ -5,6 +5,7 @@ check_report()                                 raises UserError where REPORT.md 
 """
 
 import difflib
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,13 @@ from typing import Any
 from figures.report.content import Content, gather
 from figures.report.markdown import write_markdown
 from figures.report.page import write_page
-from figures.report.pictures import FOLDER, Picture, list_pictures
+from figures.report.pictures import COMMAND, FOLDER, Picture, list_pictures
 from reproduce.errors import UserError
 from reproduce.files import write_whole
 from reproduce.ledger import results_path
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMAND = "make report"
+_LINK = re.compile(r"\]\(([^)#][^)]*)\)")  # of Markdown, to a file; not to a heading
 
 
 def write_report(out: Path | None = None) -> dict[str, Any]:
@@ -67,8 +68,7 @@ def write_root() -> dict[str, Any]:
 def check_report() -> dict[str, Any]:
     """Return what the report counts; raises UserError where ``REPORT.md`` or its figures are not up to date.
 
-    Figures are checked by the digest of the numbers in them, which the report names: another version of the drawing
-    library may draw the same numbers in other bytes.
+    Drawn figures are checked by their seals, committed ones by the digests in ``captions.csv``: nothing is drawn.
     """
     content, pictures, text = _render_root()
     try:
@@ -85,6 +85,14 @@ def check_report() -> dict[str, Any]:
     if wanted != set(_generated()):
         odd = ", ".join(sorted(wanted ^ set(_generated())))
         raise UserError(f"the figures of REPORT.md are not up to date: {odd}", f"write them: {COMMAND}")
+    for picture in _each(pictures):
+        if damage := picture.find_damage():
+            drawn = picture.make is not None
+            hint = f"write it: {COMMAND}" if drawn else f"draw it again ({picture.command}), or restore the file"
+            raise UserError(f"the figure {picture.name} is not the one to show: {damage}", hint)
+    for target in _LINK.findall(found):
+        if not (ROOT / target).is_file():
+            raise UserError(f"REPORT.md links to {target}, which is not there", f"write it: {COMMAND}")
     return _result(content, [])
 
 

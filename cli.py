@@ -38,7 +38,7 @@ from reproduce.options import (
     Variant,
     Yes,
 )
-from reproduce.output import say, show, show_records, terminal_width, write_out
+from reproduce.output import refuse_usage, say, show, show_records, terminal_width, write_out
 from reproduce.stopping import exit_code, hear_sigterm, notes_of
 
 GIVEN: list[str] = []  # the words after the program's name, as the user gave them
@@ -101,17 +101,6 @@ class Verbs(TyperGroup):
             first = (str(error).splitlines() or [""])[0]
             say(f"error: {type(error).__name__}: {first}", "hint: this should not happen; --debug shows where")
             raise typer.Exit(1) from None
-
-
-def refuse_usage(error: Exception) -> None:
-    """Say in a sentence and a hint what a command line asked for that there is not; leave other errors alone."""
-    if not hasattr(error, "format_message") or type(error).__name__ == "NoArgsIsHelpError":
-        return
-    context = getattr(error, "ctx", None)
-    program = context.command_path if context is not None else "attnrepro"
-    message = " ".join(error.format_message().split()).rstrip(".")
-    say(f"error: {message[:1].lower()}{message[1:]}", f"hint: {program} --help says what there is")
-    raise typer.Exit(2) from None
 
 
 app = typer.Typer(
@@ -218,7 +207,7 @@ def evaluate(
     precision: Precision = "fp32",
     as_json: Json = False,
 ) -> None:
-    """Measure a trained network on a test set."""
+    """Measure a trained network on a test set; what published weights reach is kept for `claims`."""
     from reproduce.evaluate import evaluate_checkpoint
     from reproduce.launch import choose_device
     from reproduce.recipe import read_eval_mode
@@ -231,9 +220,11 @@ def evaluate(
     result = evaluate_checkpoint(path, data, mode, chosen, precision, equalise=hist_eq)
     if result["official"]:
         from paper_tables.published import read_table
+        from reproduce.evaluations import record
 
         printed = read_table("imagenet")
         result["published"] = {metric: printed[result["row"], metric].value for metric in ("top1", "top5")}
+        record(result)
     if as_json:
         show(result)
         return

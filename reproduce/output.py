@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import typer
+
 WIDEST = 140
 
 
@@ -43,3 +45,14 @@ def show_records(records: list[dict[str, Any]], as_json: bool) -> None:
     from reproduce.listing import columns
 
     print(columns(records))
+
+
+def refuse_usage(error: Exception) -> None:
+    """Say in a sentence and a hint what a command line asked for that there is not; leave other errors alone."""
+    if not hasattr(error, "format_message") or type(error).__name__ == "NoArgsIsHelpError":
+        return
+    context = getattr(error, "ctx", None)
+    program = context.command_path if context is not None else "attnrepro"
+    message = " ".join(error.format_message().split()).rstrip(".")
+    say(f"error: {message[:1].lower()}{message[1:]}", f"hint: {program} --help says what there is")
+    raise typer.Exit(2) from None

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from paper_tables.table import MEASURED
-from reproduce import checked
+from reproduce import checked, evaluations
 from reproduce.errors import UserError
 from reproduce.files import read_listed
 
@@ -82,20 +82,24 @@ def read_bench(suite: str) -> list[list[dict[str, str]]]:
     return [[dict(line) for line in checked.read_file(path, _RESTORE)] for path in paths]
 
 
-def read_evaluations(path: Path | None = None) -> dict[str, tuple[float, int]]:
-    """Return (top-1, images) of official weights by row: ``measured/evaluations.csv`` with row, dataset, top1, images.
+def read_evaluations(local: bool) -> dict[str, tuple[float, int]]:
+    """Return (top-1, images) of published weights by row: the committed ones, then where ``local`` this machine's.
+
+    Only those in float32 and the usual mode, on images as they are, speak of the paper's numbers.
 
     Raises:
         UserError: a damaged file.
     """
-    path = path or MEASURED / "evaluations.csv"
-    try:
-        with path.open(encoding="utf-8", newline="") as source:
-            return {line["row"]: (float(line["top1"]), int(line["images"])) for line in csv.DictReader(source)}
-    except FileNotFoundError:
-        return {}
-    except (OSError, UnicodeDecodeError, csv.Error, KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{path} cannot be read ({error})", "it needs the columns row, dataset, top1, images") from None
+    found = {}
+    for path in (MEASURED / "evaluations.csv", *([evaluations.evaluations_path()] if local else [])):
+        for line in evaluations.read(path):
+            usual = (line.get("eval_mode"), line.get("precision"), line.get("equalised")) == ("eval", "fp32", "False")
+            if usual and line["dataset"] == "imagenet":
+                try:
+                    found[line["row"]] = float(line["top1"]), int(line["images"])
+                except ValueError as error:
+                    raise UserError(f"{path} cannot be read ({error})", "run `attnrepro eval` again") from None
+    return found
 
 
 def _read(path: Path) -> list[dict[str, float]]:

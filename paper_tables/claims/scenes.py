@@ -20,9 +20,8 @@ def _evaluated(row: str) -> Part:
     """
 
     def examine(evidence: Evidence) -> Outcome | Missing:
-        printed, found = evidence.printed(row), read_evaluations().get(row)
-        # `eval` prints what it finds; a line of it belongs into measured/evaluations.csv: row,dataset,top1,images
-        again = (f"attnrepro eval {row}.pth --data imagenet --json",)
+        printed, found = evidence.printed(row), read_evaluations(evidence.local).get(row)
+        again = (f"attnrepro eval {row}.pth --data imagenet",)
         if evidence.side == "published" or printed is None or found is None:
             return Missing("official weights not evaluated here", again)
         top1, images = found

@@ -62,6 +62,7 @@ def _measure_case(
     contestants = {name: step(model, image, label, *form) for name, form in forms.items()}
     seconds = time_in_turns(contestants, repetitions, device)
     case: dict[str, Any] = {"row": row, "phase": phase, "gmac_naive": macs["naive"], "gmac_fast": macs["fast"]}
+    case |= {"batch": len(image), "n": repetitions}
     case["macs_ratio"] = macs["naive"] / macs["fast"]
     case["naive_ms"] = 1e3 * sorted(seconds["naive"])[repetitions // 2]
     for name in [name for name in forms if name != "naive"]:

@@ -10,6 +10,7 @@ from paper_tables.claims.assess import assess
 from paper_tables.claims.files import read_counts
 from paper_tables.claims.render import render
 from paper_tables.claims.studies import STUDIES, find_claim, find_studies
+from reproduce import evaluations
 from reproduce.errors import UserError
 from reproduce.recipe import BUDGETS
 from reproduce.recipes import ENTRIES
@@ -213,14 +214,21 @@ def test_official_weights_are_held_against_the_paper(tmp_path, monkeypatch):
     monkeypatch.setattr("paper_tables.claims.files.MEASURED", tmp_path)
     study = STUDIES["san-review"]
     path = tmp_path / "evaluations.csv"
-    for top1, word in (("0.7493", "holds"), ("0.7479", "fails")):
-        path.write_text(f"row,dataset,top1,images\nsan10-pair,imagenet,{top1},50000\n")
+    found = dict.fromkeys(evaluations.COLUMNS, "") | {"row": "san10-pair", "dataset": "imagenet", "images": 50_000}
+    found |= {"eval_mode": "eval", "precision": "fp32", "equalised": False}
+    for top1, word in ((0.7493, "holds"), (0.7479, "fails")):
+        evaluations.record(found | {"top1": top1}, path)
         parts = assess(study, EMPTY, only="san-1", local=False).claims[0].ours.parts
         assert [part.word for part in parts] == [word, *["not run"] * 5]
-    path.write_text("row,dataset,top1,images\nsan10-pair,imagenet,0.75,4\n")
+    for other in ({"precision": "bf16"}, {"eval_mode": "train"}, {"dataset": "shapes"}, {"equalised": True}):
+        evaluations.record(found | {"top1": 0.7493} | other, path)
+    parts = assess(study, EMPTY, only="san-1", local=False).claims[0].ours.parts
+    assert parts[0].word == "fails"  # as before: those speak of something else
+    path.unlink()
+    evaluations.record(found | {"top1": 0.75, "images": 4}, path)
     few = assess(study, EMPTY, only="san-1", local=False).claims[0].ours.parts[0]
     assert (few.word, few.reason) == ("not run", "san10-pair was evaluated on 4 images, not on all 50,000")
-    path.write_text("row,top1\nsan10-pair,0.7\n")
+    path.write_bytes(path.read_bytes().replace(b"0.75", b"0.76"))
     with pytest.raises(UserError, match="evaluations"):
         assess(study, EMPTY, only="san-1", local=False)
 

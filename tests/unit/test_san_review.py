@@ -14,8 +14,9 @@ from typer.testing import CliRunner
 
 from cli import app
 from paper_tables import table
+from paper_tables.claims.files import read_evaluations
 from paper_tables.published import read_table
-from reproduce import ledger
+from reproduce import evaluations, ledger
 from reproduce.architectures import San
 from reproduce.data import augment, dataset, layout
 from reproduce.data.dataset import load, stream
@@ -267,11 +268,18 @@ def test_official_weights_are_evaluated_on_it(validation: Path, tmp_path: Path) 
 
 def test_published_values_stand_beside_official_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = {"row": "san19-patch", "dataset": "imagenet", "top1": 0.7815, "top5": 0.9391, "loss": 0.9, "images": 50_000}
-    found |= {"interval": [0.778, 0.785], "eval_mode": "eval", "official": True}
+    found |= {"interval": [0.778, 0.785], "eval_mode": "eval", "official": True, "data_sha256": "d"}
+    found |= {"equalised": False, "precision": "fp32"}
+    monkeypatch.setenv("ATTNREPRO_RESULTS", str(tmp_path / "results"))
     monkeypatch.setattr("reproduce.evaluate.evaluate_checkpoint", lambda *_, **__: dict(found))
     (tmp_path / "x.pth").touch()
     told = CliRunner().invoke(app, ["eval", str(tmp_path / "x.pth")])
     assert "published with these weights: top-1 0.7820, top-5 0.9390" in told.output
+    assert CliRunner().invoke(app, ["eval", str(tmp_path / "x.pth")]).exit_code == 0
+    (kept,) = evaluations.read(evaluations.evaluations_path())  # the second time in place of the first
+    assert (kept["row"], kept["top1"], kept["images"]) == ("san19-patch", "0.7815", "50000")
+    assert read_evaluations(local=True) == {"san19-patch": (0.7815, 50_000)}
+    assert read_evaluations(local=False) == {}
     found["official"] = False
     assert "published" not in CliRunner().invoke(app, ["eval", str(tmp_path / "x.pth")]).output
 

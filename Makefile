@@ -26,7 +26,7 @@ types: $(VENV)/developed
 check: test test-slow
 
 golden: $(VENV)/developed
-	ATTNREPRO_REGEN=1 $(BIN)/python -m pytest -q tests/unit/test_tables_golden.py tests/unit/test_claims_golden.py
+	ATTNREPRO_REGEN=1 $(BIN)/python -m pytest -q tests/unit/test_tables_golden.py tests/unit/test_claims_golden.py tests/cli/test_readme.py
 
 report: $(VENV)/installed
 	$(BIN)/attnrepro report --markdown

@@ -189,7 +189,9 @@ def _say_n(lines: Sequence[Mapping[str, str]]) -> str:
 def _write_command(suite: str, path: Path, lines: Sequence[Mapping[str, str]]) -> str:
     """Return the command that measures these cases so often, into this file."""
     gpu = any(line.get("cuda") for line in lines) or path.stem.partition("-")[2].startswith(("nvidia", "gpu", "cuda"))
-    words = [f"attnrepro bench --{'gpu' if gpu else 'cpu'} --suite {suite}"]
+    # how the C library treats freed memory, where the environment said so
+    words = sorted({line["heap"] for line in lines if "=" in (line.get("heap") or "")})
+    words += [f"attnrepro bench --{'gpu' if gpu else 'cpu'} --suite {suite}"]
     chosen = _choose_words(suite, lines)
     words += [f"--rows {','.join(chosen)}"] if chosen else []
     counts = {line["n"] for line in lines if line.get("n")}

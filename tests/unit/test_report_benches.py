@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from figures.report.benches import COLUMNS, FOLDER, list_benches
+from figures.report.benches import COLUMNS, FOLDER, _write_command, list_benches
 from reproduce.bench import SUITES, complexity, engine, kernels, latency, precision, san, train, write_csv
 from reproduce.bench import input as pipelines
 from reproduce.bench.report import fill_times, read_device
@@ -128,7 +128,7 @@ def test_every_committed_benchmark_says_n_device_and_a_command_that_makes_its_ca
     facts = " ".join(found.facts)
     assert "n=" in facts or "n is not in the file" in facts
     assert "threads" in facts or "cuda" in facts
-    words = shlex.split(found.command)
+    words = list(itertools.dropwhile(lambda word: "=" in word, shlex.split(found.command)))  # behind the environment
     given = dict(itertools.pairwise(words))
     assert words[:2] == ["attnrepro", "bench"]
     assert found.command.endswith(f"paper_tables/measured/bench/{found.block.title}.csv")
@@ -147,3 +147,11 @@ def test_every_committed_benchmark_says_n_device_and_a_command_that_makes_its_ca
         assert sorted(engine.list_cases()) == sorted(cases)
     elif suite == "models":
         assert list(dict.fromkeys(cases)) == rows
+
+
+def test_a_command_sets_what_the_environment_had_set() -> None:
+    path = FOLDER / "kernels-cpu.csv"
+    lines = [{"case": "aggregation/cifar-16/eval", "n": "3", "heap": heap} for heap in ("MALLOC_MMAP_MAX_=0",) * 2]
+    assert _write_command("kernels", path, lines).startswith("MALLOC_MMAP_MAX_=0 attnrepro bench --cpu --suite kernels")
+    plain = [line | {"heap": "default"} for line in lines]
+    assert _write_command("kernels", path, plain).startswith("attnrepro bench --cpu")

@@ -165,3 +165,20 @@ def test_a_full_disk_keeps_the_old_manifest(collected, tmp_path, monkeypatch):
         manifest.write({**collected, "seed": 4}, tmp_path)
     assert manifest.read(tmp_path)["seed"] == 3
     assert [item.name for item in tmp_path.iterdir()] == ["manifest.json"]
+
+
+def test_every_committed_run_has_its_manifest() -> None:
+    """As `train` wrote it, but that the images' folder goes by its name."""
+    from paper_tables.table import MEASURED
+    from reproduce import ledger
+
+    runs = ledger.read(MEASURED / "runs.csv")
+    assert sorted(runs["run_id"]) == sorted(path.name for path in (MEASURED / "manifests").iterdir())
+    for run in runs.to_dict("records"):
+        folder = MEASURED / "manifests" / str(run["run_id"])
+        found = manifest.read(folder)  # checks its seal
+        assert (found["seed"], found["precision"]) == (run["seed"], run["precision"])
+        assert found["data_sha256"] == run["data_sha256"]
+        assert found["git"]["commit"].startswith(str(run["git"]))
+        assert not found["git"]["dirty"]
+        assert not Path(found["data_path"]).is_absolute()

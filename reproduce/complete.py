@@ -57,6 +57,8 @@ def complete(
         UserError: no such data, seeds or precision; a damaged ledger; whatever a run raises.
     """
     fitted = fit_plan(plan, data, needed=running is not None)
+    if running is not None:
+        ledger.tidy()
     table = ledger.read()
     runs = list_runs(fitted, parse_seeds(seeds), precision)
     again = running is not None and not running.resume

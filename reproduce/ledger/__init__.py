@@ -9,6 +9,7 @@ fewer, more or reordered columns, or without checksums, is understood; what is m
 append and columns of others are kept. Reading never changes the file.
 """
 
+import contextlib
 import math
 import os
 import typing
@@ -63,6 +64,16 @@ def append(row: Mapping[str, Any], path: Path | None = None) -> None:
         raise UserError(f"the ledger {path} cannot be locked ({error})", _NO_LOCKS) from None
     except OSError as error:
         raise UserError(f"the ledger {path} cannot be written ({error.strerror or error})", _NO_ROOM) from error
+
+
+def tidy(path: Path | None = None) -> None:
+    """Take away what a writer that was killed has left beside the ledger; one that cannot be locked stays as it is."""
+    from reproduce.ledger import appending
+
+    path = (path or ledger_path()).resolve()
+    if appending.has_begun(path):
+        with contextlib.suppress(OSError, NotImplementedError), appending.locked(path, LOCK_SECONDS):
+            appending.undo_torn(path)
 
 
 def read(path: Path | None = None) -> "pd.DataFrame":

@@ -88,6 +88,11 @@ def read_settled(path: Path, seconds: float) -> bytes:
         return content if place is None else content[:place]
 
 
+def has_begun(path: Path) -> bool:
+    """Return whether an append is under way, or was when its writer was killed."""
+    return _beside(path).exists()
+
+
 def _beside(path: Path) -> Path:
     return path.with_name(path.name + ".next")
 

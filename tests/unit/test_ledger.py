@@ -344,3 +344,19 @@ def test_import_is_light():
     code = "import sys, reproduce.ledger, reproduce.manifest, reproduce.stats; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert not {"torch", "pandas", "scipy", "numpy"} & set(done.stdout.split())
+
+
+def test_what_a_killed_writer_left_is_taken_away(tmp_path: Path) -> None:
+    """Killed behind its append a writer leaves the note of it; killed within, the note and a piece of a line."""
+    path = tmp_path / "runs.csv"
+    ledger.append({"run_id": "a", "row": "vit"}, path)
+    whole, beside = path.read_bytes(), tmp_path / "runs.csv.next"
+    for piece, line in ((b"", whole.splitlines(keepends=True)[-1]), (b"b,vi", b"b,vit,more\n")):
+        place = len(whole) if piece else len(whole) - len(line)
+        beside.write_bytes(b"%d\n" % place + line)
+        path.write_bytes(whole + piece)
+        ledger.tidy(path)
+        assert path.read_bytes() == whole
+        assert not beside.exists()
+    ledger.tidy(tmp_path / "none.csv")
+    assert sorted(p.name for p in tmp_path.iterdir() if p.suffix != ".lock") == ["runs.csv"]

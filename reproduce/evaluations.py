@@ -22,7 +22,7 @@ def evaluations_path() -> Path:
 
 
 def record(result: Mapping[str, Any], path: Path | None = None) -> None:
-    """Add an evaluation; one of the same weights, data and arithmetic takes the place of an earlier one.
+    """Add an evaluation; one of the same row, data and arithmetic takes the place of an earlier one.
 
     Args:
         result: as `evaluate.evaluate_checkpoint` returns it.

@@ -32,7 +32,9 @@ def measure(kind: str, rows: Sequence[str] | None, repetitions: int) -> tuple[li
     plan = {row: resolve(row, budget="smoke") for row in rows or _ROWS}
     running = Running(device=kind, agree=lambda _: True)
     seeds = f"0-{repetitions - 1}"
-    command = f"attnrepro bench --{'gpu' if kind == 'cuda' else 'cpu'} --suite precision --repetitions {repetitions}"
+    words = [f"attnrepro bench --{'gpu' if kind == 'cuda' else 'cpu'} --suite precision"]
+    words += [f"--rows {','.join(plan)}"] if rows else []
+    command = " ".join([*words, f"--repetitions {repetitions}"])
     accuracies: dict[str, dict[str, list[float]]] = {row: {} for row in plan}
     sources = set()
     for precision in _PRECISIONS:

@@ -6,8 +6,8 @@ problem.error()                                   # of the fused way, against th
 """
 
 import copy
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from reproduce import kernels
 from reproduce.bench import unfold
 from reproduce.bench.traffic import Layer
-from reproduce.kernels import Mapping, Window, choice, read_mapping, reference
-from reproduce.kernels.choice import is_small
+from reproduce.kernels import Mapping, Window, read_mapping, reference
+from reproduce.kernels.choice import is_small, without_twins
 
 WAYS = ("fused", "unfold", "formula")
 _CHECKED = 2  # samples that are compared with float64
@@ -61,7 +61,8 @@ class Problem:
     def error(self, way: str = "fused") -> float:
         """Return the largest relative deviation from float64, in Euclidean norm, of output and gradients."""
         few, wide = self._take(torch.float32), self._take(torch.float64)
-        with _as_large(self.is_small()):
+        # the few samples go the way of all: by the fast path, unless all are small, too
+        with nullcontext() if self.is_small() else without_twins():
             mine = few.run(way)
         pairs = zip(mine, wide.run("formula"), strict=True)
         return max(_deviation(mine, theirs) for mine, theirs in pairs)
@@ -115,17 +116,6 @@ class Problem:
             return y
         weight = reference.patchwise_weights(phi, psi, mapping, Window(self.kernel), "concatenation")
         return reference.aggregation(beta, weight, Window(self.kernel))
-
-
-@contextmanager
-def _as_large(small: bool) -> Iterator[None]:
-    """Let the few samples that are checked go the way of all: by the fast path, unless all are small, too."""
-    kept = choice.SMALL
-    choice.SMALL = kept if small else -1
-    try:
-        yield
-    finally:
-        choice.SMALL = kept
 
 
 def _make_gamma(related: int, hidden: int, out: int) -> nn.ModuleList:

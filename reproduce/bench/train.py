@@ -90,15 +90,12 @@ def measure_peak(device: torch.device, precision: str) -> float:
 
 def count_flops(recipe: Recipe, precision: str, device: torch.device, steps: int) -> int:
     """Return the FLOPs of ``steps`` training steps: products only, those of our own kernels by their formulas."""
-    from reproduce.kernels import choice, flops  # noqa: F401  (the second tells the counter of our operators)
+    from reproduce.kernels import flops  # noqa: F401  (tells the counter of our operators)
+    from reproduce.kernels.choice import without_twins  # which multiply value by value, and that is not counted
 
-    # the plain twin of small maps multiplies value by value, which is not counted
-    kept, choice.SMALL = choice.SMALL, -1
-    try:
-        with FlopCounterMode(display=False) as counter:  # which sees operators, not what they were compiled to
-            make_trainer(recipe, precision, device, steps).step_through(1)
-    finally:
-        choice.SMALL = kept
+    # the counter sees operators, not what they were compiled to
+    with without_twins(), FlopCounterMode(display=False) as counter:
+        make_trainer(recipe, precision, device, steps).step_through(1)
     return counter.get_total_flops()
 
 

@@ -1,8 +1,8 @@
 """Which implementation runs, and why."""
 
 import importlib.util
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 
 import torch
@@ -66,6 +66,17 @@ def is_small(x_NCHW: Tensor, window: Window, cupy: bool) -> bool:
         return False
     height, width = window.out_size(*x_NCHW.shape[-2:])
     return x_NCHW.shape[0] * x_NCHW.shape[1] * window.taps * height * width <= SMALL
+
+
+@contextmanager
+def without_twins() -> Iterator[None]:
+    """Take the fast path for small maps, too, within the block: for measurements, which must see one way alone."""
+    global SMALL
+    kept, SMALL = SMALL, -1
+    try:
+        yield
+    finally:
+        SMALL = kept
 
 
 def cast_for_autocast(*tensors: Tensor) -> tuple[Tensor, ...]:

@@ -8,6 +8,7 @@ Maps are (n, S, q, L) here, S groups of q channels that share q weights; weights
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -60,43 +61,40 @@ def _pairs(taps_nqTL: Tensor, window: Window, height: int, width: int) -> Iterat
             yield line.select(place, outer), line.select(place, twin)
 
 
-def _beyond(window: Window, size: int) -> Iterator[tuple[int, int, int]]:
-    """Yield (pixel, tap, twin) of one axis wherever the tap lies beyond the border; without reflection twin is tap."""
-    reach = window.kernel // 2
+@lru_cache(maxsize=256)
+def _beyond(window: Window, size: int) -> tuple[tuple[int, int, int], ...]:
+    """Return (pixel, tap, twin) of one axis wherever the tap lies beyond the border; without reflection twin is tap."""
+    reach, found = window.kernel // 2, []
     for pixel in range(size):
         for tap in range(window.kernel):
             place = pixel + (tap - reach) * window.dilation
             if not 0 <= place < size:
                 mirrored = -place if place < 0 else 2 * (size - 1) - place
-                yield pixel, tap, reach + mirrored - pixel if window.reflect else tap
+                found.append((pixel, tap, reach + mirrored - pixel if window.reflect else tap))
+    return tuple(found)
 
 
-def _runs(window: Window, height: int, width: int) -> list[tuple[slice, slice]]:
+@lru_cache(maxsize=256)
+def _runs(window: Window, height: int, width: int) -> tuple[tuple[slice, slice], ...]:
     """Return (outputs, the pixels they read) of every tap, as slices of L that are equally long, perhaps empty."""
     size, found = height * width, []
     for y, x in window.offsets():
         offset = (y - window.pad) * width + x - window.pad
         start, stop = max(0, -offset), max(0, -offset, min(size, size - offset))
         found.append((slice(start, stop), slice(start + offset, stop + offset)))
-    return found
+    return tuple(found)
 
 
-def aggregate(x_nSqL: Tensor, folded_nqTL: Tensor, window: Window, size: tuple[int, int], out_nSqL: Tensor) -> None:
-    """Fill ``out_nSqL``, the sum over taps of weight times neighbour."""
+def add_taps(
+    source_nSqL: Tensor, folded_nqTL: Tensor, window: Window, size: tuple[int, int], out_nSqL: Tensor, *, back: bool
+) -> None:
+    """Fill ``out_nSqL``: with the sum over taps of weight times neighbour, or ``back`` with the gradient of the map."""
     weights, middle = folded_nqTL.unsqueeze(1), window.taps // 2
-    torch.mul(x_nSqL, weights[:, :, :, middle], out=out_nSqL)
+    torch.mul(source_nSqL, weights[:, :, :, middle], out=out_nSqL)
     for tap, (mine, theirs) in enumerate(_runs(window, *size)):
         if tap != middle:
-            out_nSqL[..., mine].addcmul_(x_nSqL[..., theirs], weights[:, :, :, tap, mine])
-
-
-def to_map(g_nSqL: Tensor, folded_nqTL: Tensor, window: Window, size: tuple[int, int], out_nSqL: Tensor) -> None:
-    """Fill ``out_nSqL``, the gradient of the map."""
-    weights, middle = folded_nqTL.unsqueeze(1), window.taps // 2
-    torch.mul(g_nSqL, weights[:, :, :, middle], out=out_nSqL)
-    for tap, (mine, theirs) in enumerate(_runs(window, *size)):
-        if tap != middle:
-            out_nSqL[..., theirs].addcmul_(g_nSqL[..., mine], weights[:, :, :, tap, mine])
+            to, of = (theirs, mine) if back else (mine, theirs)
+            out_nSqL[..., to].addcmul_(source_nSqL[..., of], weights[:, :, :, tap, mine])
 
 
 def to_weight(x_nSqL: Tensor, g_nSqL: Tensor, window: Window, size: tuple[int, int], out_nqTL: Tensor) -> None:

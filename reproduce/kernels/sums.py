@@ -48,7 +48,7 @@ def fill_output(shifts: Shifts, x_nCHW: Tensor, weight_nqTL: Tensor, out_nCHoWo:
     if flat.suits(shifts.window, x_nCHW, shared) and flat.is_finite(x_nCHW):
         x_nSqL = x_nCHW.contiguous().flatten(2).unflatten(1, (-1, shared))
         out = out_nCHoWo.flatten(2).unflatten(1, (-1, shared))
-        flat.aggregate(x_nSqL, flat.fold(weight_nqTL, shifts.window, *size), shifts.window, size, out)
+        flat.add_taps(x_nSqL, flat.fold(weight_nqTL, shifts.window, *size), shifts.window, size, out, back=False)
         return
     total = out_nCHoWo.unflatten(1, (-1, shared))
     views, weights = shifts.views(shifts.spread(x_nCHW), shared), _split(shifts, weight_nqTL)
@@ -63,7 +63,8 @@ def fill_map(shifts: Shifts, g_nCHoWo: Tensor, weight_nqTL: Tensor, out_nCHW: Te
     g_nSqHoWo = g_nCHoWo.contiguous().unflatten(1, (-1, shared))
     if flat.suits(shifts.window, out_nCHW, shared) and flat.is_finite(g_nCHoWo):
         out = out_nCHW.flatten(2).unflatten(1, (-1, shared))
-        flat.to_map(g_nSqHoWo.flatten(3), flat.fold(weight_nqTL, shifts.window, *size), shifts.window, size, out)
+        folded = flat.fold(weight_nqTL, shifts.window, *size)
+        flat.add_taps(g_nSqHoWo.flatten(3), folded, shifts.window, size, out, back=True)
         return
     planes = shifts.empty_planes(g_nCHoWo)
     for view, weight in zip(shifts.views(planes, shared), _split(shifts, weight_nqTL), strict=True):

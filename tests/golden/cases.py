@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from paper_tables import table
 from paper_tables.table import Structure
 from reproduce import ledger
 from reproduce.recipe import Recipe
@@ -68,3 +69,12 @@ def frame(runs: Iterable[Mapping[str, Any]], folder: Path) -> pd.DataFrame:
     for row in runs:
         ledger.append(row, path)
     return ledger.read(path)
+
+
+def build(name, plan, runs=EMPTY, committed=EMPTY, **more):
+    """A table of these runs, with sizes that do not come from the committed file."""
+    return table.build(name, plan, runs, committed, structure=STRUCTURE, **more)
+
+
+def row_of(built, name):
+    return next(row for row in built.rows if row.row == name)

@@ -26,16 +26,6 @@ CSS = (ROOT / "figures" / "report" / "style.css").read_text()
 
 
 @pytest.fixture(scope="module")
-def content():
-    return gather()
-
-
-@pytest.fixture(scope="module")
-def pictures(content):
-    return list_pictures(content)
-
-
-@pytest.fixture(scope="module")
 def page(content, pictures):
     return write_page(content, pictures, write._draw(pictures)).decode()
 

@@ -10,7 +10,7 @@ from figures.curves import Curve, Point, name_published, read_points
 from figures.report import pictures as module
 from figures.report import write
 from figures.report.content import gather
-from figures.report.pictures import FOLDER, list_pictures
+from figures.report.pictures import FOLDER
 from figures.report.seal import find_damage, seal
 from figures.report.tables import show_table
 from paper_tables.table import committed_runs
@@ -20,16 +20,6 @@ from reproduce.recipes import TABLES
 from tests.golden.cases import OTHER_DATA, frame, recipes, run
 
 SVG = b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"><path d="M 0 0"/></svg>\n'
-
-
-@pytest.fixture(scope="module")
-def content():
-    return gather()
-
-
-@pytest.fixture(scope="module")
-def pictures(content):
-    return list_pictures(content)
 
 
 def test_a_seal_finds_other_numbers_and_any_change():

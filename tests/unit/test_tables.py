@@ -14,25 +14,7 @@ from paper_tables.render import FORMATS, render
 from reproduce import ledger, stats
 from reproduce.errors import UserError
 from reproduce.recipe import override
-from tests.golden.cases import DATA, EMPTY, OTHER_DATA, STRUCTURE, frame, recipes, run
-
-
-def build(name, plan, runs=EMPTY, committed=EMPTY, **more):
-    return table.build(name, plan, runs, committed, structure=STRUCTURE, **more)
-
-
-def row_of(built, name):
-    return next(row for row in built.rows if row.row == name)
-
-
-@pytest.fixture
-def smoke():
-    return recipes("hierarchical")
-
-
-@pytest.fixture
-def paper():
-    return recipes("hierarchical", budget="paper")
+from tests.golden.cases import DATA, EMPTY, OTHER_DATA, build, frame, recipes, row_of, run
 
 
 def test_nothing_run_gives_dashes_and_commands(smoke):

@@ -6,32 +6,13 @@ import json
 
 import pytest
 
-from paper_tables import table
 from paper_tables.command import spell_seeds, write_command
 from paper_tables.notes import LATENCIES
 from paper_tables.render import render
 from reproduce import measure, stats
 from reproduce.plan import write_options
 from reproduce.run import parse_seeds
-from tests.golden.cases import DATA, EMPTY, OTHER_DATA, STRUCTURE, frame, recipes, run
-
-
-def build(name, plan, runs=EMPTY, committed=EMPTY, **more):
-    return table.build(name, plan, runs, committed, structure=STRUCTURE, **more)
-
-
-def row_of(built, name):
-    return next(row for row in built.rows if row.row == name)
-
-
-@pytest.fixture
-def smoke():
-    return recipes("hierarchical")
-
-
-@pytest.fixture
-def paper():
-    return recipes("hierarchical", budget="paper")
+from tests.golden.cases import DATA, OTHER_DATA, build, frame, recipes, row_of, run
 
 
 @pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16"])

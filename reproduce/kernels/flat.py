@@ -75,13 +75,12 @@ def _beyond(window: Window, size: int) -> tuple[tuple[int, int, int], ...]:
 
 
 @lru_cache(maxsize=256)
-def _runs(window: Window, height: int, width: int) -> tuple[tuple[slice, slice], ...]:
-    """Return (outputs, the pixels they read) of every tap, as slices of L that are equally long, perhaps empty."""
+def _runs(window: Window, height: int, width: int) -> tuple[tuple[int, int, int], ...]:
+    """Return (first output, the pixel it reads, how many follow one another) of every tap, counted along L."""
     size, found = height * width, []
     for y, x in window.offsets():
         offset = (y - window.pad) * width + x - window.pad
-        start, stop = max(0, -offset), max(0, -offset, min(size, size - offset))
-        found.append((slice(start, stop), slice(start + offset, stop + offset)))
+        found.append((min(max(0, -offset), size), min(max(0, offset), size), max(0, size - abs(offset))))
     return tuple(found)
 
 
@@ -89,18 +88,20 @@ def add_taps(
     source_nSqL: Tensor, folded_nqTL: Tensor, window: Window, size: tuple[int, int], out_nSqL: Tensor, *, back: bool
 ) -> None:
     """Fill ``out_nSqL``: with the sum over taps of weight times neighbour, or ``back`` with the gradient of the map."""
-    weights, middle = folded_nqTL.unsqueeze(1), window.taps // 2
-    torch.mul(source_nSqL, weights[:, :, :, middle], out=out_nSqL)
-    for tap, (mine, theirs) in enumerate(_runs(window, *size)):
+    weights, middle = folded_nqTL.unsqueeze(1).unbind(3), window.taps // 2
+    torch.mul(source_nSqL, weights[middle], out=out_nSqL)
+    for tap, (mine, theirs, many) in enumerate(_runs(window, *size)):
         if tap != middle:
             to, of = (theirs, mine) if back else (mine, theirs)
-            out_nSqL[..., to].addcmul_(source_nSqL[..., of], weights[:, :, :, tap, mine])
+            weight = weights[tap].narrow(3, mine, many)
+            out_nSqL.narrow(3, to, many).addcmul_(source_nSqL.narrow(3, of, many), weight)
 
 
 def to_weight(x_nSqL: Tensor, g_nSqL: Tensor, window: Window, size: tuple[int, int], out_nqTL: Tensor) -> None:
     """Fill ``out_nqTL``, the gradient of the weights."""
-    product = torch.empty_like(g_nSqL)
-    for tap, (mine, theirs) in enumerate(_runs(window, *size)):
-        torch.mul(x_nSqL[..., theirs], g_nSqL[..., mine], out=product[..., mine])
-        torch.sum(product[..., mine], 1, out=out_nqTL[:, :, tap, mine])
+    product, outs = torch.empty_like(g_nSqL), out_nqTL.unbind(2)
+    for tap, (mine, theirs, many) in enumerate(_runs(window, *size)):
+        part = product.narrow(3, mine, many)
+        torch.mul(x_nSqL.narrow(3, theirs, many), g_nSqL.narrow(3, mine, many), out=part)
+        torch.sum(part, 1, out=outs[tap].narrow(2, mine, many))
     mend(out_nqTL, window, *size)

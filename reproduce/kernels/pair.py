@@ -221,8 +221,7 @@ def _unweigh(
         torch.bmm(pair.weight2.T.expand(len(flat), -1, -1), flat, out=back)
         close_relu(back, active, back)
         total[0] += back.sum(2).sum(0, dtype=torch.float64)
-        product = torch.mul(back, hidden[part].flatten(2), out=active)
-        total[1] += product.sum(2).sum(0, dtype=torch.float64)
+        total[1] += torch.linalg.vecdot(back, hidden[part].flatten(2)).sum(0, dtype=torch.float64)
     return grad_beta, grad_weight2, grad_u, total[0], total[1]
 
 

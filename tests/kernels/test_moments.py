@@ -42,6 +42,31 @@ def test_moments_of_the_relations(case, shift):
     torch.testing.assert_close(moments.average_window(psi, window), box)
 
 
+@FEW
+@given(windows((1, 3, 5, 7), 9), st.sampled_from([0.0, 100.0]))
+def test_gradients_of_difference_moments_are_those_of_the_relation(case, shift):
+    window, height, width = case
+    maps = [(draw(2, 3, height, width) + sign * shift).requires_grad_() for sign in (1, -1)]
+    pull_mean, pull_var = draw(3), draw(3)
+    found = moments.difference_moments(*maps, window)
+    delta = reference.pairwise_relation(*maps, window, "subtraction")
+    want = (delta.mean((0, 2, 3)) * pull_mean + delta.var((0, 2, 3), correction=0) * pull_var).sum()
+    mine = torch.autograd.grad((found.mean * pull_mean + found.var * pull_var).sum(), maps)
+    torch.testing.assert_close(mine, torch.autograd.grad(want, maps), rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize("window", [Window(3), Window(3, 2, 1, False), Window(3, 1, 2), Window(5, 2, 1, True)])
+def test_difference_moments_are_differentiable_twice(window):
+    maps = [draw(2, 2, 5, 6).requires_grad_() for _ in range(2)]
+
+    def both(phi, psi):
+        found = moments.difference_moments(phi, psi, window)
+        return found.mean, found.var
+
+    assert torch.autograd.gradcheck(both, maps)
+    assert torch.autograd.gradgradcheck(both, maps)
+
+
 def test_moments_survive_large_means_in_float32():
     phi, psi = torch.randn(4, 2, 9, 8) + 1000, torch.randn(4, 2, 9, 8) - 500
     found = moments.difference_moments(phi, psi, Window(3))

@@ -25,6 +25,7 @@ METRICS = {
     "top1": ("test_top1", "test accuracy"),
     "loss": ("test_loss", "test loss"),
     "train-loss": ("train_loss", "training loss"),
+    "train-top1": ("train_top1", "training accuracy, as trained"),
 }
 AXES = ("epochs", "progress")
 

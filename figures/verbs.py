@@ -67,7 +67,7 @@ def plot_attention(
 
 def plot_curves(
     name: Annotated[str, typer.Argument(metavar="TABLE|ROW", show_default=False)],
-    metric: Annotated[str, typer.Option(help="top1 | loss | train-loss.")] = "top1",
+    metric: Annotated[str, typer.Option(help="top1 | loss | train-loss | train-top1.")] = "top1",
     budget: Budget = None,
     variant: Variant = "described",
     axis: Annotated[str | None, typer.Option(help="epochs | progress.", show_default="by their lengths")] = None,

@@ -39,6 +39,7 @@ HISTORY = (
     "epoch",
     "lr",
     "train_loss",
+    "train_top1",
     "val_loss",
     "val_top1",
     "test_loss",
@@ -192,12 +193,13 @@ class Trainer:
         # every process of a run its own dropout masks
         seed_global(self.run.seed, "epoch" if self.ranks.main else f"epoch.{self.ranks.rank}", epoch)
         start = time.perf_counter()
-        loss = self.step_through(epoch, on_step)
+        loss, top1 = self.step_through(epoch, on_step)
         seconds = time.perf_counter() - start
         progress.epoch = epoch
         progress.seconds += seconds
         progress.images += self.training.images
-        line: dict[str, float | None] = {"epoch": epoch, "lr": lr, "train_loss": loss, "seconds": round(seconds, 3)}
+        line: dict[str, float | None] = {"epoch": epoch, "lr": lr, "train_loss": loss, "train_top1": top1}
+        line["seconds"] = round(seconds, 3)
         progress.diverged = not math.isfinite(loss)
         due = (epoch - 1) % recipe.evaluate_every == 0 or epoch == recipe.total_epochs
         if due and not progress.diverged and self.ranks.main:
@@ -214,23 +216,29 @@ class Trainer:
             group["lr"] = lr
         return lr
 
-    def step_through(self, epoch: int, on_step: Steps | None = None) -> float:
-        """Train on every batch of the epoch; return the mean loss. The host waits for the device once, at the end."""
+    def step_through(self, epoch: int, on_step: Steps | None = None) -> tuple[float, float]:
+        """Train on every batch of the epoch; return the mean loss and the share of images classified correctly.
+
+        Both are of the network as it was at each step, on augmented images. The host waits for the device at the end.
+        """
         self.model.train()
-        total = torch.zeros((), dtype=torch.float64, device=self.device)
+        total = torch.zeros(2, dtype=torch.float64, device=self.device)
         by_step = self.run.recipe.schedule.per == "step"
         for step, (x_B3HW, y_B) in enumerate(self.training.epoch(epoch), start=1):
             if by_step:
                 self._set_rate(epoch, (step - 1) / len(self.training))
             self.optimiser.zero_grad(set_to_none=True)
             with translated(self.execution):
-                loss = smoothed_cross_entropy(self.passes(x_B3HW), y_B, self.run.recipe)
+                logits_BC = self.passes(x_B3HW)
+                loss = smoothed_cross_entropy(logits_BC, y_B, self.run.recipe)
                 self.ranks.weigh(loss, len(y_B), self.training.size_of(step)).backward()  # type: ignore[no-untyped-call]
             self.optimiser.step()
-            total += loss.detach() * len(y_B)
+            total[0] += loss.detach() * len(y_B)
+            total[1] += (logits_BC.detach().argmax(1) == y_B).sum()
             if on_step:
                 on_step(epoch, step, len(self.training))
-        return self.ranks.total(total).item() / self.training.images
+        loss_sum, right = self.ranks.total(total).tolist()
+        return loss_sum / self.training.images, right / self.training.images
 
     def _evaluate(self, epoch: int) -> dict[str, float | None]:
         line: dict[str, float | None] = {}

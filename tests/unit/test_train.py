@@ -14,9 +14,10 @@ from reproduce.errors import UserError
 from reproduce.models import build
 from reproduce.recipe import Recipe
 from reproduce.recipes import resolve
+from reproduce.records import read_history
 from reproduce.rng import make_deterministic
 from reproduce.run import Run, fit_to_data
-from reproduce.train import make_optimiser, smoothed_cross_entropy, train
+from reproduce.train import Trainer, make_optimiser, smoothed_cross_entropy, train
 
 CPU = torch.device("cpu")
 TINY = {"data.train_limit": 100, "data.test_limit": 50, "batch_size": 20}
@@ -95,6 +96,24 @@ def test_equal_seeds_are_equal_and_others_are_not() -> None:
         _, progress = train(run, dataset, device=CPU, resume=False)
         curves.append([line["train_loss"] for line in progress.history])
     assert curves[0] == curves[1] != curves[2]
+
+
+def test_training_accuracy_is_that_of_the_logits_that_were_trained_on() -> None:
+    trainer = Trainer(*make_run(epochs=1), CPU)
+    logits, passes = [], trainer.passes
+
+    def listen(x: torch.Tensor) -> torch.Tensor:
+        logits.append(passes(x))
+        return logits[-1]
+
+    trainer.passes = listen
+    _, top1 = trainer.step_through(1)
+    labels = torch.cat([y for _, y in trainer.training.epoch(1)])
+    assert top1 == (torch.cat(logits).argmax(1) == labels).double().mean().item()
+    assert 0 < top1 < 1
+    run, dataset = make_run(epochs=1)
+    train(run, dataset, device=CPU)
+    assert read_history(run.folder / "history.csv")[0]["train_top1"] == top1
 
 
 def test_max_minutes_stops_after_an_epoch_and_goes_on() -> None:

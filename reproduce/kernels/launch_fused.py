@@ -272,4 +272,5 @@ def project_backward(grad_h: Tensor, patch: Patch, window: Window) -> tuple[Tens
         grid = (batch * cdiv(rows * columns, COLUMNS), high, 1)
         load.run("patch", "patch_to_map", macros, grid, g, *maps, weight, centre, 1, *shapes)
         phi = spread_centres(centre, window, height, width)
-    return fold_border(padded, window), phi, *affine.sum(1), parts.sum(0)
+    scale, shift = (part.sum(0) for part in affine)  # two tensors, not two views of one: operators may not alias
+    return fold_border(padded, window), phi, scale, shift, parts.sum(0)

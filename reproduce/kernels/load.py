@@ -1,8 +1,9 @@
 """The CUDA kernels: .cu text compiled by CuPy once per device and macro set, launched on torch's current stream."""
 
 import re
+import warnings
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,25 @@ def get_module(name: str, macros: Macros, device: int) -> Any:
         return cupy.RawModule(code=read_source(name), options=define(macros), backend="nvrtc")
 
 
+@cache
+def get_kernel(source: str, kernel: str, macros: Macros, device: int) -> Any:
+    """Return a kernel of `get_module`; looked up once, for the module would make it anew at every launch."""
+    import cupy
+
+    with cupy.cuda.Device(device):
+        return get_module(source, macros, device).get_function(kernel)
+
+
+@lru_cache(maxsize=64)
+def get_stream(pointer: int, device: int) -> Any:
+    """Return CuPy's name for the CUDA stream at ``pointer``, which stays torch's."""
+    import cupy
+
+    with warnings.catch_warnings():  # CuPy 14 prefers Stream.from_external, which 13 and torch's older streams lack
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return cupy.cuda.ExternalStream(pointer, device)
+
+
 def run(source: str, kernel: str, macros: Macros, grid: tuple[int, int, int], *arguments: Tensor | int | None) -> None:
     """Launch ``kernel`` of ``source``.cu with 256 threads a block on the device and stream of the tensors.
 
@@ -54,9 +74,8 @@ def run(source: str, kernel: str, macros: Macros, grid: tuple[int, int, int], *a
     device = tensors[0].device
     values = [pack(argument) for argument in arguments]
     with torch.cuda.device(device), cupy.cuda.Device(device.index):
-        stream = cupy.cuda.ExternalStream(torch.cuda.current_stream(device).cuda_stream, device.index)
-        with stream:
-            get_module(source, macros, device.index).get_function(kernel)(grid, (THREADS, 1, 1), tuple(values))
+        with get_stream(torch.cuda.current_stream(device).cuda_stream, device.index):
+            get_kernel(source, kernel, macros, device.index)(grid, (THREADS, 1, 1), tuple(values))
 
 
 def pack(argument: Tensor | int | None) -> Any:

@@ -73,9 +73,9 @@ def run(source: str, kernel: str, macros: Macros, grid: tuple[int, int, int], *a
     tensors = [a for a in arguments if isinstance(a, Tensor)]
     device = tensors[0].device
     values = [pack(argument) for argument in arguments]
-    with torch.cuda.device(device), cupy.cuda.Device(device.index):
-        with get_stream(torch.cuda.current_stream(device).cuda_stream, device.index):
-            get_kernel(source, kernel, macros, device.index)(grid, (THREADS, 1, 1), tuple(values))
+    stream = get_stream(torch.cuda.current_stream(device).cuda_stream, device.index)
+    with torch.cuda.device(device), cupy.cuda.Device(device.index), stream:
+        get_kernel(source, kernel, macros, device.index)(grid, (THREADS, 1, 1), tuple(values))
 
 
 def pack(argument: Tensor | int | None) -> Any:

@@ -116,10 +116,11 @@ def read_points(metric: str) -> list[Point]:
 def name_published(row: str, points: Sequence[Point]) -> str:
     """Return the legend of published ``points``: of which data, once, and whether read off a plot or saved numbers."""
     recipe = ENTRIES[row].recipe
-    plain = recipe.label.replace("-", "").replace(" ", "").lower()
+    label = recipe.label.removesuffix(" (isotropic)")  # which of the report's runs were is not certain (D14, D15)
+    plain = label.replace("-", "").replace(" ", "").lower()
     data = [] if recipe.data.name.replace("-", "") in plain else [recipe.data.name]
     kinds = " and ".join(sorted({"digitised" if point.error else "saved numbers" for point in points}))
-    return f"{recipe.label}: {', '.join(['published', *data, kinds])}"
+    return f"{label}: {', '.join(['published', *data, kinds])}"
 
 
 def find_rows(name: str) -> list[str]:

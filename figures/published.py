@@ -52,7 +52,7 @@ def _pair(number: int, row: str, image: str, what: str, token: tuple[int, int, i
 
 
 _NINE = ("resnet18", "quadratic", "learned", "learned-content")
-_SIXTEEN = ("resnet18", "quadratic-aniso-16h", "learned-16h", "learned-content-16h")
+_SIXTEEN = ("resnet18", "quadratic-16h", "learned-16h", "learned-content-16h")
 _PLAIN, _CONTENT, _HA = "learned", "learned-content", "learned-content-ha"
 _ALL = [
     Published(name="1a", shows="test accuracy by epoch, 9 heads", rows=_NINE, kind="curves"),

@@ -24,6 +24,7 @@ TEST_IMAGES = {
     "intel-scenes": 3_000,
     "imagenet": 50_000,
 }
+_COLOUR_IMAGES = {"tiny-imagenet": 9_832}  # what A4 leaves of them
 ACCURACIES = ("top1_last", "top1_best", "top1_val_selected", "top5_last")
 ENDED = ("done", "diverged")  # runs that came to an end of their own; others may still go on
 LATENCY = "latency_ms"
@@ -82,10 +83,14 @@ class Selection:
 
 
 def test_size(dataset: str, recipe: Recipe | None) -> int | None:
-    """Return how many test images one run has seen; None where only the data set itself could tell."""
+    """Return how many test images one run's accuracy is a share of; None where only the data set itself could tell."""
     known = TEST_IMAGES.get(dataset)
-    limit = recipe.data.test_limit if recipe else None
-    return known if limit is None else min(limit, known or limit)
+    if recipe is None:
+        return known
+    if recipe.data.drop_grey:
+        known = _COLOUR_IMAGES.get(dataset, known)
+    limit = recipe.data.test_limit
+    return recipe.accuracy_over or (known if limit is None else min(limit, known or limit))
 
 
 def select(

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from paper_tables.published import Value
-from paper_tables.selection import TEST_IMAGES, Choice
+from paper_tables.selection import Choice, test_size
 from reproduce import stats
 from reproduce.recipe import Recipe
 
@@ -53,7 +53,7 @@ def reach(
         published=value.value,
         published_n=value.n,
         published_spread=value.deviation,
-        published_trials=TEST_IMAGES.get(reference.data.name),
+        published_trials=test_size(reference.data.name, reference),
     )
     return stats.judge(comparison, stats.summarise(runs).mean, value.value)
 
@@ -83,10 +83,9 @@ def _obstacles(choice: Choice, recipe: Recipe | None, reference: Recipe) -> list
 
 
 def _published(variant: str, values: Mapping[str, Value]) -> Value | None:
-    """Return what the headline is held against: the original paper's own number for its own variant."""
-    if variant == "original" and "top1_original" in values:
-        return values["top1_original"]
-    return values.get("top1")
+    """Return what the headline is held against: the paper's own number for its variant, a corrected one for ours."""
+    preferred = {"original": "top1_original", "described": "top1_corrected"}.get(variant, "top1")
+    return values.get(preferred, values.get("top1"))
 
 
 def _flat(node: Any, prefix: str) -> dict[str, Any]:

@@ -225,7 +225,8 @@ def _two_proportions(first: float, first_trials: int, second: float, second_tria
     error = math.sqrt(pooled * (1 - pooled) * (1 / first_trials + 1 / second_trials))
     # Without error both shares are 0 or both are 1.
     p_value = math.erfc(abs(first - second) / error / math.sqrt(2)) if error else 1.0
-    return Comparison(p_value, "z, two proportions", _normal_quantile(1 - ALPHA / 2) * error)
+    test = "z, two proportions of test images; seeds are not covered"
+    return Comparison(p_value, test, _normal_quantile(1 - ALPHA / 2) * error)
 
 
 def _against_many(ordered: Sequence[float], published: float, spread: float, published_n: int) -> Comparison:

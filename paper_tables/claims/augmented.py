@@ -149,7 +149,7 @@ CLAIMS = (
     Claim(
         id="aa-1b",
         statement="In every layer where it was used the linear core is the cheaper one.",
-        source=f"{_SLIDES}, objective; sizes from the authors' code",
+        source=f"ours, on the objective of the {_SLIDES}; sizes from the authors' code",
         needs="closed form of the MACs",
         parts=tuple(_cheaper(*layer) for layer in LAYERS),
         note="It pays above 2 dk dv / (heads (dk + dv)) positions: 102 in the wide networks; later maps are smaller.",
@@ -157,7 +157,7 @@ CLAIMS = (
     Claim(
         id="aa-2",
         statement="With linear attention a network trains faster than with dot products.",
-        source=f"{_SLIDES}, objective; times from the authors' result files",
+        source=f"ours, on the objective of the {_SLIDES} (how linear attention affects time); the authors' times",
         needs="training speed of both forms on one device",
         parts=tuple(
             faster(slow.replace("-aa", "-laa"), slow, "an epoch") for slow in ("wrn-aa-c100", "wrn-aa-tiny", "cnn2-aa")

@@ -79,6 +79,9 @@ def near(row: str, within: float, metric: str = "top1", of: str = "top1") -> Par
             return found
         if wanted is None or (evidence.side == "published" and metric == of):
             return Missing(f"no other value of {row} is printed to compare with")
+        found = evidence.held_against_print(row, found)
+        if isinstance(found, Missing):
+            return found
         gap = abs(found.samples[0].mean - wanted.mean)
         tested = equivalence(found.samples[0], wanted, within)
         return compare(found, tested, gap <= within * (1 + 1e-9))

@@ -96,6 +96,7 @@ CLAIMS = (
         source="ECE 176 report, section 3.4",
         needs=f"the proposed networks with and without it, {_RUNS}",
         parts=tuple(better(f"ece176-proposed-{kind}", f"ece176-proposed-{kind} model.dropout=0") for kind in _KINDS),
+        note="Our reading: the text says that dropout mitigates overfitting.",
     ),
     Claim(
         id="ece-7b",

@@ -7,7 +7,7 @@ import functools
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from paper_tables.claims.claim import Missing, Study
 from paper_tables.claims.files import Point, read_counts
@@ -57,6 +57,9 @@ class Maps:
     commands: tuple[str, ...] = ()
 
 
+Evidenced = TypeVar("Evidenced", Found, Curves)
+
+
 class Evidence(ABC):
     """What a part may ask. The base knows what needs no training; what it lacks it reports as missing."""
 
@@ -80,6 +83,10 @@ class Evidence(ABC):
     @abstractmethod
     def maps(self, row: str, kind: str, columns: Sequence[str]) -> Maps | Missing:
         """Return what was measured on trained networks' attention maps; every record has ``columns``."""
+
+    def held_against_print(self, row: str, found: Evidenced) -> Evidenced | Missing:
+        """Return ``found``, what is known of ``row``, if it may be compared with a printed value; else why not."""
+        return found
 
     def count(self, row: str, column: str = "params") -> float | Missing:
         """Return an exact count of the paper-scale model: ``params``, ``macs_fast`` or ``macs_naive``."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from paper_tables.claims.arms import Arm
 from paper_tables.claims.claim import Missing, Study
-from paper_tables.claims.evidence import Curves, Evidence, Found, Maps
+from paper_tables.claims.evidence import Curves, Evidence, Evidenced, Found, Maps
 from paper_tables.claims.files import read_curve, read_quantities
 from paper_tables.selection import COSTS, Choice, best_committed, test_size
 from reproduce.contrasts import Sample
@@ -102,6 +102,13 @@ class Ours(Evidence):
         if not kept:
             return Missing(f"no {kind} of a run of {row} is here", commands)
         return Maps(tuple(map(tuple, kept)), _basis(chosen[0]), self._all_obstacles([arm], chosen), commands)
+
+    def held_against_print(self, row: str, found: Evidenced) -> Evidenced | Missing:
+        """Return ``found`` if it is of the paper's budget, scale and data: no other run is beside a printed value."""
+        if not found.obstacles:
+            return found
+        command = Arm.read(row).command(self.variant, self.study.seeds)
+        return Missing(f"not comparable with a printed value: {'; '.join(found.obstacles)}", (command,))
 
     def count_diverged(self, rows: Sequence[str]) -> list[tuple[str, int, int]]:
         """Return (arm, seeds that diverged, seeds in all) of every arm that lost some: at this identity, if any."""

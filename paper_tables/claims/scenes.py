@@ -43,6 +43,9 @@ def _trains_to(row: str, within: float) -> Part:
         found = evidence.curves((row,), "train_top1")
         if isinstance(found, Missing) or printed is None:
             return found if isinstance(found, Missing) else Missing(f"no training accuracy of {row} is printed")
+        found = evidence.held_against_print(row, found)
+        if isinstance(found, Missing):
+            return found
         ours = Sample.of([curve[-1][1] for curve in found.rows[0]])
         tested = equivalence(ours, Sample(printed.value, 0.0, ours.n), within)
         both = Found((ours,), found.basis, found.obstacles)

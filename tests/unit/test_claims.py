@@ -95,6 +95,11 @@ def test_near_compares_with_what_is_printed(paper, tmp_path):
     assert judge(near("vit", 0.02), runs=far).ours.word == "fails"
     one = judge(near("vit", 0.02), runs=frame(arm(paper["vit"], 0.845, 1), tmp_path)).ours
     assert (one.word, one.leaning) == ("undecided", "holds")
+    for change in ({"budget": "short"}, {"dataset": "cifar10-jpeg75"}):  # beside a printed value only what it is of
+        other = [line | change for line in arm(paper["vit"], 0.845)]
+        found = judge(near("vit", 0.02), runs=frame(other, tmp_path)).ours
+        assert (found.word, found.parts[0].outcome) == ("not run", None)
+        assert "not comparable with a printed value" in found.parts[0].reason
 
 
 def test_one_run_an_arm_never_decides(paper, tmp_path):

@@ -68,7 +68,7 @@ def test_one_run_against_one_run_is_the_two_proportion_test():
     found = stats.compare([0.9], 10_000, published=0.91, published_trials=10_000)
     table = [[9000, 1000], [9100, 900]]
     assert found.p_value == pytest.approx(reference.chi2_contingency(table, correction=False).pvalue, rel=1e-9)
-    assert found.test == "z, two proportions"
+    assert found.test == "z, two proportions of test images; seeds are not covered"
     assert stats.compare([1.0], 50, published=1.0, published_trials=50).p_value == 1.0
 
 
@@ -97,7 +97,7 @@ def test_comparisons_without_a_spread():
     assert stats.compare(ONE, published=0.943).p_value is None
     assert stats.compare([5.1], 10_000, published=5.3, published_trials=10_000).p_value is None  # no shares
     same = stats.compare([0.94, 0.94], 10_000, published=0.95, published_trials=10_000)
-    assert same.test == "z, two proportions"
+    assert same.test == "z, two proportions of test images; seeds are not covered"
     assert stats.compare([5.0, 5.0], published=5.0).p_value == 1.0
     assert stats.compare([5.0, 5.0], published=5.1).p_value == 0.0
     assert stats.compare([0.5, 0.5], published=0.5, published_n=3, published_spread=0.0).p_value == 1.0

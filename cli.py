@@ -38,7 +38,7 @@ from reproduce.options import (
     Variant,
     Yes,
 )
-from reproduce.output import refuse_usage, say, show, show_records, terminal_width, write_out
+from reproduce.output import refuse_usage, say, show, show_records, takes_colour, terminal_width, write_out
 from reproduce.stopping import exit_code, hear_sigterm, notes_of
 
 GIVEN: list[str] = []  # the words after the program's name, as the user gave them
@@ -185,6 +185,7 @@ def train(
     state = complete(plan, data=data, seeds=seeds, precision=precision, running=doing, command=command_line())
     if dry_run:
         show_records(place.plan(state.missing), as_json)
+        say(*state.plan.explain_left_out())
         return
     lines = {run.run_id: find_done(state.ledger, run) for run in state.runs}
     if as_json:
@@ -299,6 +300,7 @@ def table(
         )
         if dry_run:
             show_records(place.plan(state.missing), as_json)
+            say(*state.plan.explain_left_out())
             return
         built: Any = build(
             paper.name,
@@ -315,7 +317,7 @@ def table(
         from paper_tables.hyperparameters import build as build_settings
 
         built = build_settings(plan_table(paper, variant=variant, budget=budget or "paper", changes=changes))
-    write_out(render(built, form, colour=out is None and sys.stdout.isatty(), width=terminal_width()), out)
+    write_out(render(built, form, colour=out is None and takes_colour(), width=terminal_width()), out, as_json=as_json)
 
 
 @app.command(name="ls")

@@ -19,7 +19,7 @@ from figures.subject import list_lines, train_command
 from paper_tables.published import read_curves, read_losses
 from reproduce.errors import UserError, did_you_mean
 from reproduce.ledger import results_path
-from reproduce.recipes import ENTRIES, TABLES
+from reproduce.recipes import ENTRIES, TABLES, find_table
 
 METRICS = {
     "top1": ("test_top1", "test accuracy"),
@@ -95,7 +95,7 @@ def draw_curves(request: CurveRequest) -> dict[str, Any]:
         )
     axis = request.axis or choose_axis(curves, points)
     title, notes = _title(request, curves), _notes(rows, curves, request)
-    path = request.out or results_path() / "figures" / f"curves-{request.name}-{request.metric}.{form}"
+    path = request.out or results_path() / "figures" / f"curves-{name_of(request.name)}-{request.metric}.{form}"
     save(compose(rows, curves, points, replace(request, axis=axis), title), path)
     data = write_csv(
         beside(path, "data"), ("row", "of", "budget", "epoch", METRICS[request.metric][0], "low", "high", "seeds"),
@@ -121,6 +121,11 @@ def name_published(row: str, points: Sequence[Point]) -> str:
     data = [] if recipe.data.name.replace("-", "") in plain else [recipe.data.name]
     kinds = " and ".join(sorted({"digitised" if point.error else "saved numbers" for point in points}))
     return f"{label}: {', '.join(['published', *data, kinds])}"
+
+
+def name_of(name: str) -> str:
+    """Return the name of the table that ``name`` may be the number of; names stay."""
+    return find_table(name).name if name.isdigit() else name
 
 
 def find_rows(name: str) -> list[str]:
@@ -195,7 +200,9 @@ def choose_axis(curves: list[Curve], points: list[Point]) -> str:
 def _title(request: CurveRequest, curves: list[Curve]) -> str:
     shown = sorted({f"{curve.budget}, {curve.dataset}" for curve in curves}) or ["published only"]
     variant = "" if request.variant == "described" else f", {request.variant}"
-    return f"{request.label or request.name + ': '}{METRICS[request.metric][1]}, {' and '.join(shown)}{variant}"
+    return (
+        f"{request.label or name_of(request.name) + ': '}{METRICS[request.metric][1]}, {' and '.join(shown)}{variant}"
+    )
 
 
 def _notes(rows: list[str], curves: list[Curve], request: CurveRequest) -> list[str]:

@@ -22,6 +22,7 @@ from reproduce.recipe import Recipe
 
 FORMAT = "attnrepro checkpoint 2"
 _UNSEALED_FORMAT = "attnrepro checkpoint 1"  # before there were checksums
+_FOREIGN = "name a run (attnrepro ls runs), a best.safetensors that a run has written, or the authors' .pth"
 _AGAIN = "delete the file and train the row again; the ledger is not touched"
 
 
@@ -95,7 +96,8 @@ def load_weights(path: Path) -> Weights:
         length = int.from_bytes(content[:8], "little")
         header = json.loads(content[8 : 8 + length]).get("__metadata__") or {}
     except Exception as error:  # whatever foreign bytes make of a reader
-        raise UserError(f"{path} is not a whole safetensors file ({_first_line(error)})", _AGAIN) from None
+        hint = _AGAIN if (path.parent / "manifest.json").exists() else _FOREIGN
+        raise UserError(f"{path} is not a whole safetensors file ({_first_line(error)})", hint) from None
     if header.get("format") not in (FORMAT, _UNSEALED_FORMAT) or "recipe" not in header:
         raise UserError(f"{path} carries no recipe of attnrepro", "name a best.safetensors that a run has written")
     check_seal(content, path, _AGAIN, needed=header["format"] == FORMAT)

@@ -3,6 +3,7 @@
 runs, ledger = complete(plan, asked, running, command)
 """
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -25,11 +26,12 @@ class Running:
     agree: Callable[[str], bool]
     resume: bool = True
     jobs: int | None = None
-    max_minutes: float | None = None
+    max_minutes: float | None = None  # counted from the moment at which this is made, with the reading of data
     tensorboard: bool = False
     deterministic: bool = False
     execution: str = "eager"
     place: Place = field(default_factory=Place)
+    begun: float = field(default_factory=time.time)
 
     def __post_init__(self) -> None:
         """Refuse, even where nothing is missing, a way to carry out steps that does not exist."""
@@ -83,6 +85,7 @@ def _do(missing: list[Run], running: Running, command: str) -> None:
             device,
             resume=running.resume,
             max_minutes=running.max_minutes,
+            begun=running.begun,
             tensorboard=running.tensorboard,
             deterministic=running.deterministic,
             execution=running.execution,

@@ -19,8 +19,8 @@ class Deadline:
     longest: float = 0.0
 
     @classmethod
-    def after(cls, minutes: float | None) -> "Deadline":
-        """Return the deadline so many ``minutes`` from now.
+    def after(cls, minutes: float | None, begun: float | None = None) -> "Deadline":
+        """Return the deadline so many ``minutes`` from ``begun`` (seconds since 1970), or from now.
 
         Raises:
             UserError: a number below 0, or none.
@@ -29,7 +29,7 @@ class Deadline:
             return cls()
         if not (math.isfinite(minutes) and minutes >= 0):
             raise UserError(f"--max-minutes cannot be {minutes:g}", "give a number of minutes from 0, such as 9")
-        return cls(time.time() + 60 * minutes)
+        return cls((time.time() if begun is None else begun) + 60 * minutes)
 
     def note(self, seconds: float) -> None:
         """Take down how long an epoch took."""

@@ -22,5 +22,6 @@ class UserError(Exception):
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return a hint that names the nearest of ``known``, or lists them where none is near."""
     choices = list(known)
-    near = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
-    return f"did you mean '{near[0]}'?" if near else f"choose one of: {', '.join(choices)}"
+    lower = {choice.lower(): choice for choice in choices}
+    near = difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.5)
+    return f"did you mean '{lower[near[0]]}'?" if near else f"choose one of: {', '.join(choices)}"

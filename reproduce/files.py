@@ -110,5 +110,5 @@ def write_whole(path: Path, content: bytes) -> None:
     except OSError as error:
         raise UserError(
             f"{path} cannot be written ({error.strerror or error})",
-            "free some space or set ATTNREPRO_RESULTS to a folder that can be written",
+            "free some space or choose a place that can be written: --out, or ATTNREPRO_RESULTS for results",
         ) from None

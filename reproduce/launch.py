@@ -58,6 +58,7 @@ class Session:
     device: torch.device
     resume: bool = True
     max_minutes: float | None = None  # for all that one command does in one place
+    begun: float | None = None  # when the command began, in seconds since 1970
     deadline: Deadline | None = None  # set when it begins
     tensorboard: bool = False
     ranks: Ranks = ALONE
@@ -294,7 +295,7 @@ def finish_all(
         submitted = submit(session, runs, command, place)
         LOG.info(f"submitted {len(submitted)} jobs to SLURM: {', '.join(job.job_id for job in submitted)}")
         return [None] * len(runs)
-    session = replace(session, deadline=Deadline.after(session.max_minutes))
+    session = replace(session, deadline=Deadline.after(session.max_minutes, session.begun))
     side_by_side = session.ranks.world == 1 and all(uses_one_thread(run, session.device) for run in runs)
     workers = min(len(runs), jobs or (_cores() if side_by_side else 1))
     ranks = session.ranks

@@ -1,6 +1,7 @@
 """What verbs print: documents and texts on stdout or into a file, everything else on stderr. No torch."""
 
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -13,7 +14,8 @@ WIDEST = 140
 
 def say(*lines: str) -> None:
     """Print lines for the user on stderr."""
-    print(*lines, sep="\n", file=sys.stderr)
+    for line in lines:
+        print(line, file=sys.stderr)
 
 
 def show(document: Any) -> None:
@@ -21,15 +23,21 @@ def show(document: Any) -> None:
     print(json.dumps(document, indent=2, ensure_ascii=False, default=str))
 
 
-def write_out(text: str, out: Path | None) -> None:
-    """Print ``text``, or write it to ``out`` in one step."""
-    if out is None:
+def write_out(text: str, out: Path | None, *, as_json: bool = False) -> None:
+    """Print ``text``, or write it to ``out`` in one step; what was asked for ``as_json`` is printed in any case."""
+    if out is None or as_json:
         print(text, end="")
+    if out is None:
         return
     from reproduce.files import write_whole
 
     write_whole(out, text.encode())
     say(f"wrote {out}")
+
+
+def takes_colour() -> bool:
+    """Return whether stdout is a terminal whose user has not asked for plain text (no-color.org, TERM=dumb)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def terminal_width() -> int | None:

@@ -26,6 +26,13 @@ class FittedPlan:
     sources: Mapping[str, Source]  # by row
     left_out: Mapping[str, UserError]  # by row
 
+    def explain_left_out(self) -> list[str]:
+        """Return a line for every reason why rows are left out, with the rows and what to do."""
+        rows: dict[tuple[str, str], list[str]] = {}
+        for row, error in self.left_out.items():
+            rows.setdefault((error.message, error.hint), []).append(row)
+        return [f"left out: {', '.join(names)}: {message}; {hint}" for (message, hint), names in rows.items()]
+
 
 def fit_plan(plan: Mapping[str, Recipe], data: str | None, *, needed: bool) -> FittedPlan:
     """Return the plan fitted to the data it reads.

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import torch
 
-from reproduce.data.dataset import Dataset, Split
+from reproduce.data.dataset import Dataset, Split, count
 from reproduce.data.identity import Source
 from reproduce.errors import UserError
 from reproduce.models import build, count_macs
@@ -23,6 +23,9 @@ _FORWARD = 1 / 3  # of a training step's passes
 # training and test images; tiny-imagenet without its grey ones
 _IMAGES = {
     "shapes": (5_000, 1_000),
+    "cifar10": (50_000, 10_000),
+    "cifar10-jpeg75": (50_000, 10_000),
+    "cifar100": (50_000, 10_000),
     "tiny-imagenet": (98_179, 9_832),
     "intel-scenes": (14_034, 3_000),
     "imagenet": (1_281_167, 50_000),
@@ -30,8 +33,8 @@ _IMAGES = {
 
 
 def count_images(dataset: str) -> tuple[int, int]:
-    """Return how many images a data set has to train and to test on; others than ours are taken to be as CIFAR."""
-    return _IMAGES.get(dataset, (50_000, 10_000))
+    """Return how many images one of our data sets has to train and to test on."""
+    return _IMAGES[dataset]
 
 
 def make_trainer(recipe: Recipe, precision: str, device: torch.device, steps: int, execution: str = "eager") -> Trainer:
@@ -63,8 +66,11 @@ def estimate_seconds(run: Run, device: torch.device, world: int = 1) -> float:
         few = _STEP_SECONDS * measure_rate(device, run.precision) / (6 * macs)
         batch = min(batch, _MOST, max(2, int(few)))
     an_image = _time_step(override(recipe, {"batch_size": batch}), run.precision, device) / batch
-    train, test = count_images(run.source.name)
-    train, test = data.train_limit or train, data.test_limit or test
+    if run.source.name in _IMAGES:
+        train, test = count_images(run.source.name)
+        train, test = data.train_limit or train, data.test_limit or test
+    else:
+        train, test = (count(run.source, split, data) for split in ("train", "test"))
     held_out = train * data.holdout
     evaluations = -(-recipe.total_epochs // recipe.evaluate_every)
     trained = (train - held_out) * recipe.total_epochs / world

@@ -86,5 +86,7 @@ def parse_seeds(text: str) -> list[int]:
     except ValueError:
         raise UserError(f"'{text}' names no seeds", "write one (3), a list (0,2,5) or a range (0-4)") from None
     if not seeds or len(set(seeds)) < len(seeds):
-        raise UserError(f"'{text}' names no seeds, or one twice", "write a range with the smaller number first: 0-4")
+        raise UserError(
+            f"'{text}' names no seeds, or one twice", "write each seed once, the smaller of a range first: 0-4"
+        )
     return seeds

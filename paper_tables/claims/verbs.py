@@ -1,12 +1,11 @@
 """The verb ``claims``; nothing heavy is imported before it runs."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from reproduce.output import terminal_width, write_out
+from reproduce.output import takes_colour, terminal_width, write_out
 
 Format = Annotated[str, typer.Option("--format", help="text | md | latex | html | json.")]
 Out = Annotated[Path | None, typer.Option(help="Write to a file.", show_default="stdout")]
@@ -49,5 +48,9 @@ def list_claims(
         asked = find_studies(study)
     runs = gather_runs(committed)
     assessed = [assess(one, runs, variant=variant, only=only, local=not committed) for one in asked]
-    colour = out is None and sys.stdout.isatty()
-    write_out(render(assessed, form, parts=parts or only is not None, colour=colour, width=terminal_width()), out)
+    colour = out is None and takes_colour()
+    write_out(
+        render(assessed, form, parts=parts or only is not None, colour=colour, width=terminal_width()),
+        out,
+        as_json=as_json,
+    )

@@ -149,6 +149,11 @@ def _find(source: Source, split: str, limit: int | None, drop_grey: bool, equali
     return Found(labels_N, read, equalised)
 
 
+def count(source: Source, split: str, choice: DataChoice) -> int:
+    """Return how many images of ``split`` `load` would return; none is decoded."""
+    return len(_find(*_settle(source, split, choice)))
+
+
 @functools.lru_cache(maxsize=8)
 def _load(source: Source, split: str, limit: int | None, drop_grey: bool, equalised: bool) -> Split:
     found = _find(source, split, limit, drop_grey, equalised)

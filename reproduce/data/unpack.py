@@ -61,7 +61,8 @@ def list_folders(archive: Path) -> set[str]:
     try:
         return {part for name, _, _ in _entries(archive) for part in PurePosixPath(name).parts[:-1]}
     except (*_DAMAGE, OSError) as error:
-        raise UserError(f"{archive} is no readable archive ({error})", _FOREIGN) from None
+        what = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(f"{archive} is no readable archive ({what})", _FOREIGN) from None
 
 
 def _check(archive: Path, disk: Path) -> None:

@@ -31,7 +31,7 @@ _NO_LOCKS = "set ATTNREPRO_RESULTS to a folder on a local disk, or on a network 
 
 def results_path() -> Path:
     """Return the folder of all results: ``$ATTNREPRO_RESULTS``, or ``results`` in the current folder."""
-    return Path(os.environ.get("ATTNREPRO_RESULTS") or "results")
+    return Path(os.environ.get("ATTNREPRO_RESULTS") or "results").expanduser()
 
 
 def ledger_path() -> Path:

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cli import app
-from reproduce import ledger
+from reproduce import ledger, output
 from reproduce.recipes import TABLES
 
 SHARED = Path(os.environ.get("ATTNREPRO_SHARED", Path(__file__).resolve().parents[3] / "shared"))
@@ -131,6 +131,35 @@ def test_bf16_is_a_run_of_its_own() -> None:
     assert rounded["precision"] == "bf16"
     assert rounded["loss_last"] != exact["loss_last"]
     assert rounded["loss_last"] == pytest.approx(exact["loss_last"], rel=0.05)
+
+
+def test_a_document_is_printed_and_written(tmp_path: Path) -> None:
+    printed = document("table", "3", "--no-run", "--out", str(tmp_path / "t.json"))
+    assert json.loads((tmp_path / "t.json").read_text()) == printed
+    assert document("claims", "re", "--out", str(tmp_path / "c.json")) == json.loads((tmp_path / "c.json").read_text())
+
+
+@pytest.mark.parametrize("words", [["train", "cnn"], ["table", "gates"]])
+def test_a_plan_says_which_rows_lack_their_data(words: list[str]) -> None:
+    planned = run(*words, "--budget", "paper", "--dry-run", "--json")
+    assert (planned.exit_code, json.loads(planned.stdout)) == (0, [])
+    assert "left out: cnn" in planned.stderr
+    assert "cifar10" in planned.stderr
+
+
+@pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
+def test_colour_is_for_those_who_want_it(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setattr(output.sys.stdout, "isatty", lambda: True)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    assert output.takes_colour()
+    monkeypatch.setenv(name, value)
+    assert not output.takes_colour()
+
+
+@pytest.mark.parametrize("name", ["VIT", "Vit"])
+def test_a_name_in_capitals_is_near(name: str) -> None:
+    assert "did you mean 'vit'?" in run("train", name).output
 
 
 def test_max_minutes_leaves_a_run_that_goes_on() -> None:

@@ -1,9 +1,11 @@
 """What a run will take is estimated from a step of its own."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
 from reproduce import rehearsal
@@ -63,9 +65,22 @@ def test_what_does_not_fit_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> N
         rehearsal.estimate_seconds(make_run(), CPU)
 
 
+def test_a_users_own_images_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("train/cat", "train/dog", "test/cat", "test/dog"):
+        folder = tmp_path / "pets" / name
+        folder.mkdir(parents=True)
+        for number in range(6 if name.startswith("train") else 3):
+            Image.new("RGB", (32, 32), (number, 0, 0)).save(folder / f"{number}.png")
+    monkeypatch.setattr(rehearsal, "_time_step", lambda *_: 1.0)
+    whole = {"data.train_limit": None, "data.test_limit": None, "data.holdout": 0.0, "batch_size": 2}
+    run = replace(make_run(**whole), source=identify(str(tmp_path / "pets")))
+    epochs = run.recipe.total_epochs
+    assert rehearsal.estimate_seconds(run, CPU) == pytest.approx((12 * epochs + 6 * -(-epochs // 2) / 3) / 2)
+
+
 def test_sets_of_another_size_are_known() -> None:
     assert rehearsal.count_images("imagenet") == (1_281_167, 50_000)
-    assert rehearsal.count_images("cifar10") == rehearsal.count_images("photos") == (50_000, 10_000)
+    assert rehearsal.count_images("cifar10") == (50_000, 10_000)
     run = make_run()
     whole = replace(run, recipe=override(run.recipe, {"data.train_limit": None, "data.test_limit": None}))
     assert rehearsal.count_images(whole.source.name) == (5_000, 1_000)

@@ -13,7 +13,7 @@ import torch
 
 from reproduce.bench.memory import peak_bytes
 from reproduce.bench.problem import Problem
-from reproduce.bench.report import choose, describe, fill_times
+from reproduce.bench.report import attempt, choose, describe, fill_times
 from reproduce.bench.roofline import Roof
 from reproduce.bench.timing import time_on_device
 from reproduce.bench.traffic import OPERATORS, PHASES, Layer, count, eager_bytes
@@ -60,8 +60,8 @@ def measure(
     """Return a case an operator, layer and phase, and what to know when reading them."""
     device, planned = torch.device(kind), plan(kind, rows)
     layers = list_layers(kind)
-    cases = [_measure_case(case, layers, roof, device, repetitions) for case in planned]
-    return cases, [*describe(roof, repetitions), *([_SETTLED] if kind == "cpu" else [])]
+    cases, failures = attempt(planned, lambda case: _measure_case(case, layers, roof, device, repetitions))
+    return cases, [*describe(roof, repetitions), *([_SETTLED] if kind == "cpu" else []), *failures]
 
 
 def _measure_case(

@@ -2,7 +2,7 @@
 
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -23,6 +23,28 @@ def choose(names: Sequence[str], parts: Sequence[str] | None) -> list[str]:
             words = sorted({word for name in names for word in name.split("/")})
             raise UserError(f"no case is called '{part}'", did_you_mean(part, words))
     return [name for name in names if not parts or any(part in name for part in parts)]
+
+
+def attempt(
+    planned: Sequence[dict[str, Any]], measure: Callable[[dict[str, Any]], dict[str, Any]]
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return the measured cases, and a sentence for each that failed: one that does must not lose the others.
+
+    Raises:
+        RuntimeError: the last failure, where no case could be measured.
+    """
+    cases, failures, last = [], [], None
+    for case in planned:
+        try:
+            cases.append(measure(case))
+        except RuntimeError as error:
+            last = error
+            failures.append(
+                f"not measured: {case['case']} ({str(error).splitlines()[0] if str(error) else 'no reason'})"
+            )
+    if last is not None and not cases:
+        raise last
+    return cases, failures
 
 
 def fill_plan(planned: Mapping[str, Any], roof: Roof | None) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from reproduce.architectures import San
 from reproduce.bench.memory import peak_bytes
-from reproduce.bench.report import choose, describe, fill_times
+from reproduce.bench.report import attempt, choose, describe, fill_times
 from reproduce.bench.roofline import Roof
 from reproduce.bench.timing import time_on_device
 from reproduce.bench.traffic import FLOAT, PHASES, Cost, Layer, count, count_block_rest, eager_bytes
@@ -97,12 +97,15 @@ def measure(
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """Return a case a network and phase, and what to know when reading them."""
     device, planned, networks = torch.device(kind), plan(kind, rows), list_networks()
-    cases = []
-    for case in planned:
+
+    def measure_network(case: dict[str, Any]) -> dict[str, Any]:
         row, phase = case["case"].rsplit("/", 1)
-        cases.append(_measure_case(case, networks[row][0], phase, roof, device, repetitions))
-        gc.collect()
-    return cases, [*describe(roof, repetitions), "error: logits at evaluation against the unfold form in float64"]
+        gc.collect()  # the one before
+        return _measure_case(case, networks[row][0], phase, roof, device, repetitions)
+
+    cases, failures = attempt(planned, measure_network)
+    exactness = "error: logits at evaluation against the unfold form in float64"
+    return cases, [*describe(roof, repetitions), exactness, *failures]
 
 
 def _measure_case(

@@ -6,8 +6,9 @@
 At batch 1 a network of small layers waits for its launches, not for its arithmetic; a replay is a single launch.
 """
 
-from collections.abc import Callable
-from typing import cast
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,9 @@ def capture_inference(model: nn.Module, example: Tensor, warmups: int = 3) -> Ca
     """Return a function that maps images shaped as ``example`` to what ``model`` returns for them, by a CUDA graph.
 
     The graph reads the weights where they lie now: load, move or train the model, and it must be captured again.
+
+    Under autocast its cache of cast weights is left out: what it keeps is freed when autocast ends, not when the graph
+    does. What the modules themselves keep for inference (positions, merged weights) lives as long as the function.
 
     Args:
         model: a network in evaluation mode, on the example's device, with one tensor in and one out.
@@ -31,7 +35,7 @@ def capture_inference(model: nn.Module, example: Tensor, warmups: int = 3) -> Ca
     if model.training:
         raise ValueError("model: needs evaluation mode for a CUDA graph, got training mode; call model.eval()")
     image, side = example.clone(), torch.cuda.Stream(example.device)
-    with torch.cuda.device(example.device), torch.no_grad():
+    with torch.cuda.device(example.device), torch.no_grad(), _without_cast_cache():
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):  # a capture may not follow first-time work on its own stream
             for _ in range(max(1, warmups)):
@@ -40,6 +44,7 @@ def capture_inference(model: nn.Module, example: Tensor, warmups: int = 3) -> Ca
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
             output = cast(Tensor, model(image))
+    kept = [cast(Any, module)._kept.results() for module in model.modules() if hasattr(module, "_kept")]
 
     def replay(fresh: Tensor) -> Tensor:
         if fresh.shape != image.shape or fresh.dtype != image.dtype:
@@ -49,4 +54,16 @@ def capture_inference(model: nn.Module, example: Tensor, warmups: int = 3) -> Ca
         graph.replay()
         return output.clone()
 
+    replay.reads = (kept, output)  # type: ignore[attr-defined]  # what the graph reads and writes lives as long as it
     return replay
+
+
+@contextmanager
+def _without_cast_cache() -> Iterator[None]:
+    enabled = torch.is_autocast_cache_enabled()
+    torch.clear_autocast_cache()
+    torch.set_autocast_cache_enabled(False)
+    try:
+        yield
+    finally:
+        torch.set_autocast_cache_enabled(enabled)

@@ -161,6 +161,10 @@ class Kept:
             self._results[name] = found
         return found[1]  # type: ignore[return-value]
 
+    def results(self) -> list[object]:
+        """Return what is kept now; who holds it may read it after it has been forgotten here."""
+        return [result for _, result in self._results.values()]
+
     def clear(self) -> None:
         """Forget every result."""
         self._results.clear()

@@ -32,10 +32,10 @@ def architectures():
 
 def compile_source(name, macros, architecture):
     """(ok, log) of ``name``.cu for one macro set, with the assembler's report on registers and spills."""
-    nvrtc, program = library(), ctypes.c_void_p()
+    nvrtc, program = library(), ctypes.c_void_p()  # ftz: CuPy gives it with every program
     text = load.read_source(name).encode()
     nvrtc.nvrtcCreateProgram(ctypes.byref(program), text, f"{name}.cu".encode(), 0, None, None)
-    options = [f"--gpu-architecture=sm_{architecture}", "--ptxas-options=-v", *load.define(macros)]
+    options = [f"--gpu-architecture=sm_{architecture}", "--ptxas-options=-v", "--ftz=true", *load.define(macros)]
     array = (ctypes.c_char_p * len(options))(*(option.encode() for option in options))
     status = nvrtc.nvrtcCompileProgram(program, len(options), array)
     size = ctypes.c_size_t()

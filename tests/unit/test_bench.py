@@ -23,6 +23,7 @@ from reproduce.bench import (
     write_result,
 )
 from reproduce.bench.memory import peak_bytes
+from reproduce.bench.report import attempt
 from reproduce.bench.roofline import Roof
 from reproduce.bench.timing import quartiles, time_on_device
 from reproduce.bench.traffic import Layer, count, count_block_rest, eager_bytes, saved_bytes
@@ -395,3 +396,18 @@ def test_the_error_is_that_of_the_way_which_was_timed(monkeypatch):
         assert went.count(torch.float32) == int(limit == values)
         assert limit == choice.SMALL
         went.clear()
+
+
+def test_a_case_that_fails_does_not_lose_the_others():
+    planned = [{"case": name} for name in ("a", "b", "c")]
+
+    def measure(case):
+        if case["case"] == "b":
+            raise RuntimeError("no kernel image\nmore")
+        return case | {"ms": 1.0}
+
+    cases, failures = attempt(planned, measure)
+    assert [case["case"] for case in cases] == ["a", "c"]
+    assert failures == ["not measured: b (no kernel image)"]
+    with pytest.raises(RuntimeError, match="no kernel image"):
+        attempt(planned[1:2], measure)

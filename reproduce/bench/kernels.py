@@ -71,6 +71,8 @@ def _measure_case(
     problem = Problem(operator, layers[layer], phase, device)
     seconds, peaks = {}, {}
     ways = {"ours": lambda: problem.run("fused"), "twin": lambda: problem.run("unfold")}
+    if device.type == "cuda" and operator.endswith("wise"):
+        ways["chain"] = lambda: problem.run("chain")
     try:
         seconds = time_on_device(ways, repetitions, device, warmups=2, flush_bytes=_FLUSH, settle=1)
         peaks = {name: peak_bytes(work, device) for name, work in ways.items()}

@@ -1,4 +1,4 @@
-"""One local-attention operator with random inputs at one layer's sizes, to be run three ways.
+"""One local-attention operator with random inputs at one layer's sizes, to be run in several ways.
 
 problem = Problem("pairwise", layer, "train", torch.device("cpu"))
 problem.run("fused"), problem.run("unfold")       # the output, then the gradients where the phase is train
@@ -8,17 +8,19 @@ problem.error()                                   # of the fused way, against th
 import copy
 from collections.abc import Callable
 from contextlib import nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from reproduce import kernels
-from reproduce.bench import unfold
+from reproduce.bench import chain, unfold
 from reproduce.bench.traffic import Layer
 from reproduce.kernels import Mapping, Window, read_mapping, reference
 from reproduce.kernels.choice import is_small, without_twins
 
-WAYS = ("fused", "unfold", "formula")
+WAYS = ("fused", "unfold", "chain", "formula")
+_FORMS: dict[str, Any] = {"fused": kernels, "unfold": unfold, "chain": chain}
 _CHECKED = 2  # samples that are compared with float64
 
 
@@ -100,7 +102,7 @@ class Problem:
     def _run_pairwise(self, way: str) -> Tensor:
         (phi, psi, beta, position), mapping = self.inputs, self._mapping()
         if way != "formula":
-            attend = kernels.pairwise_attention if way == "fused" else unfold.pairwise_attention
+            attend = _FORMS[way].pairwise_attention
             y = attend(phi, psi, beta, mapping, self.kernel, position=position)
             assert isinstance(y, Tensor)
             return y
@@ -110,7 +112,7 @@ class Problem:
     def _run_patchwise(self, way: str) -> Tensor:
         (phi, psi, beta), mapping = self.inputs, self._mapping()
         if way != "formula":
-            attend = kernels.patchwise_attention if way == "fused" else unfold.patchwise_attention
+            attend = _FORMS[way].patchwise_attention
             y = attend(phi, psi, beta, mapping, self.kernel)
             assert isinstance(y, Tensor)
             return y

@@ -70,6 +70,13 @@ def fill_times(
     case |= {"gflop_per_s": _round(cost.flops / median / 1e9), "roof_share": _round(roof.seconds(cost) / median)}
     case["peak_mb"] = _round(peaks["ours"] / 1e6)
     case |= dict.fromkeys(("twin_ms", "twin_peak_mb", "speedup", "speedup_q1", "speedup_q3", "peak_ratio"))
+    case |= dict.fromkeys(("chain_ms", "chain_speedup"))
+    if "chain" in seconds:
+        each = [slow / fast for slow, fast in zip(seconds["chain"], seconds["ours"], strict=True)]
+        case |= {
+            "chain_ms": _round(1e3 * quartiles(seconds["chain"])[1]),
+            "chain_speedup": _round(quartiles(each)[1]),
+        }
     if "twin" in seconds:
         each = [slow / fast for slow, fast in zip(seconds["twin"], seconds["ours"], strict=True)]
         names = ("speedup_q1", "speedup", "speedup_q3")
@@ -85,7 +92,8 @@ def describe(roof: Roof, repetitions: int) -> list[str]:
     return [
         f"roof of this device, measured in this run: copy {roof.bandwidth / 1e9:.4g} GB/s, "
         f"float32 matrix product {roof.rate / 1e9:.4g} GFLOP/s; {torch.get_num_threads()} threads",
-        f"ms: median and quartiles of {repetitions} turns in one process; speedup = unfold / ours, turn by turn",
+        f"ms: median and quartiles of {repetitions} turns in one process; speedup = unfold / ours, turn by turn; "
+        "chain_speedup = SAN's chain of operations on our local kernels / ours (CUDA)",
         "gbyte, gflop: counted from the formulas, float32, useful bytes only; train = forward + backward",
     ]
 

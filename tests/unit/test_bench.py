@@ -411,3 +411,11 @@ def test_a_case_that_fails_does_not_lose_the_others():
     assert failures == ["not measured: b (no kernel image)"]
     with pytest.raises(RuntimeError, match="no kernel image"):
         attempt(planned[1:2], measure)
+
+
+@pytest.mark.parametrize("phase", ["eval", "train"])
+@pytest.mark.parametrize("operator", ["pairwise", "patchwise"])
+def test_the_official_chain_computes_the_same(operator, phase):
+    found = problem.Problem(operator, Layer(3, 8, 3, 64, 4, 16, 2), phase, CPU)
+    found.run("fused")
+    assert found.error("chain") < 1e-5

@@ -4,13 +4,14 @@
 //   SCALAR    storage type: 0 float16, 1 bfloat16, 2 float32, 3 float64; sums are float32, or float64 for 3
 //   KERNEL STRIDE DILATION REFLECT    the window (odd k; REFLECT 0: zeros beyond the border)
 //   FORM      pair.cu: 0 u = a - b, 1 u = a * b + c        CENTRE    patch.cu: 1 v = phi - psi, 0 v = psi
-//   ROWS      rows of a matrix tile, 16 or 64
+//   ROWS      rows of a matrix tile, 16, 32, 48 or 64
 // Shapes are run-time arguments (int); offsets into tensors are 64-bit. Every block has 256 threads.
 // No header is needed, so the text compiles with NVRTC alone.
 
 #define TAPS (KERNEL * KERNEL)
 #define PAD (DILATION * (KERNEL - 1) / 2)
 #define THREADS 256
+#define SHARE 8  // channels that one thread serves with one reading of what they have in common
 
 typedef long long index_t;
 
@@ -100,6 +101,26 @@ __device__ __forceinline__ int copy_of(int i, int size, int which) {
   if (which == 0) return i + PAD;
   if (which == 1) return i >= 1 && i <= PAD ? PAD - i : -1;
   return i <= size - 2 && i >= size - 1 - PAD ? PAD + 2 * (size - 1) - i : -1;
+}
+
+// g of the first SHARE of ``count`` channels, which lie ``step`` apart: kept in registers, all taps need the same ones.
+__device__ __forceinline__ void hold(sum_t (&held)[SHARE], const scalar_t* __restrict__ g, index_t at, index_t step,
+                                     int count) {
+#pragma unroll
+  for (int s = 0; s < SHARE; ++s) held[s] = s < count ? load(g, at + s * step) : sum_t(0);
+}
+
+// total += sum over the channels of x times g, ``held`` for the first SHARE channels.
+__device__ __forceinline__ sum_t add_products(sum_t total, const sum_t (&held)[SHARE],
+                                              const scalar_t* __restrict__ x, index_t x_at, index_t x_step,
+                                              const scalar_t* __restrict__ g, index_t g_at, index_t g_step,
+                                              int count) {
+#pragma unroll
+  for (int s = 0; s < SHARE; ++s)
+    if (s < count) total += load(x, x_at + s * x_step) * held[s];
+#pragma unroll 1  // seldom any: not worth the registers
+  for (int s = SHARE; s < count; ++s) total += load(x, x_at + s * x_step) * load(g, g_at + s * g_step);
+  return total;
 }
 
 __device__ __forceinline__ index_t global_thread() {

@@ -4,9 +4,7 @@
 #include "tile.cuh"
 #include "relation.cuh"
 
-#define QUADS 2  // weight channels of a thread: 4 * QUADS in a block
-#define SHARE 8  // channels of y that a thread sums for each of them
-
+#define QUADS 2  // weight channels of a thread: 4 * QUADS in a block; of each it sums SHARE channels of y
 #define ACTIVE (ROWS * (COLUMNS + 1))
 
 // y (N, C, L). A block has 64 outputs, 4 * QUADS weight channels (grid y) and SHARE channels of each (grid z); the

@@ -14,7 +14,9 @@ from .window import Window, fold_border
 
 COLUMNS = 64  # columns of a matrix tile, as in tile.cuh
 CHUNK = 4096  # columns that one block sums for a weight gradient
-WEIGHTS, SHARE = 8, 8  # weight channels of a block and channels of each, as in infer.cu
+STRETCH = 1024  # columns that one block rewrites in pair_unnormalize, as in pair.cu
+WEIGHTS = 8  # weight channels of a block, as in infer.cu
+SHARE = 8  # channels of a thread, as in common.cuh
 SPLITS = 128  # blocks that share the batch in the patchwise weight gradient
 
 
@@ -24,9 +26,12 @@ def cdiv(a: int, b: int) -> int:
 
 
 def fused_macros(like: Tensor, window: Window, rows: int, **more: int) -> Macros:
-    """Return the macro set of pair.cu (FORM) or patch.cu (CENTRE); tiles are 16 rows high for narrow matrices."""
-    own = (*more.items(), ("ROWS", 16 if rows <= 32 else 64))
-    return (*launch.local_macros(like, window), *own)
+    """Return the macro set of pair.cu and infer.cu (FORM) or patch.cu (CENTRE) for matrices of so many rows.
+
+    The fewest tiles of at most 64 rows, and these no higher than they need be: rows beyond the matrix cost like others.
+    """
+    height = 16 * max(1, cdiv(rows, 16 * max(1, cdiv(rows, 64))))
+    return (*launch.local_macros(like, window), *more.items(), ("ROWS", height))
 
 
 def tile_height(macros: Macros) -> int:
@@ -49,10 +54,9 @@ def attend(
     scale, shift = _fold(pair, mean, var, eps)
     (batch, outs), shared = hidden.shape[:2], pair.weight2.shape[0]
     alpha = hidden.new_empty(batch, shared, window.taps, rows * columns)
-    threads = batch * shared * rows * columns
     macros = fused_macros(hidden, window, outs, FORM=int(form == "product"))
     load.run(
-        "pair", "pair_attend", macros, (cdiv(threads, THREADS), 1, 1),
+        "pair", "pair_attend", macros, (cdiv(batch * rows * columns, THREADS), cdiv(shared, SHARE), 1),
         hidden, scale, shift, pair.weight2.contiguous(), alpha, batch, outs, shared, rows * columns,
     )  # fmt: skip
     y = launch.aggregate(pair.beta, alpha, window)
@@ -72,12 +76,12 @@ def _infer(pair: Pair, affine: tuple[Tensor, Tensor], window: Window, form: str)
     """Return y (N, C, Ho, Wo) from one kernel; nothing wide is stored."""
     (batch, channels, height, width), (rows, columns) = pair.beta.shape, window.out_size(*pair.beta.shape[-2:])
     (outs, depth), shared = pair.weight1.shape, len(pair.weight2)
-    own = ("FORM", int(form == "product")), ("ROWS", 16 if outs <= 16 else 64)
+    macros = fused_macros(pair.beta, window, outs, FORM=int(form == "product"))
     y = pair.beta.new_empty(batch, channels, rows, columns)
     grid = batch * cdiv(rows * columns, COLUMNS), cdiv(shared, WEIGHTS), cdiv(channels // shared, SHARE)
     tensors = (pair.a, pair.b, pair.c, pair.weight1, pair.place, *affine, pair.weight2, pair.beta)
     load.run(
-        "infer", "pair_infer", (*launch.local_macros(y, window), *own), grid,
+        "infer", "pair_infer", macros, grid,
         *(None if tensor is None else tensor.contiguous() for tensor in tensors), y,
         depth, outs, shared, channels, height, width, rows, columns,
     )  # fmt: skip
@@ -146,17 +150,18 @@ def attend_backward(
     weight2 = _sum_weight2(logits, hidden, scale, shift, macros)
     rstd = torch.rsqrt(var + eps)
     normed = product * rstd.double()
+    size, outs = window.taps * rows * columns, hidden.shape[1]
     slope, offset = torch.zeros_like(mean), torch.zeros_like(mean)
     if batch_stats:
-        count = max(1, batch * window.taps * rows * columns)
+        count = max(1, batch * size)
         slope = -scale * rstd * (normed / count).to(mean.dtype)
         offset = -scale * (total / count).to(mean.dtype) - slope * mean
-    affine = scale.contiguous(), slope, offset
-    place = None
-    if pair.place is not None:
-        gain, slant, still = (v[:, None, None] for v in affine)
-        place = gain * g.sum(0) + slant * hidden.sum(0) + batch * still
-    a, b, c, weight1 = _unrelate(pair, g, hidden, affine, window, form)
+    load.run(
+        "pair", "pair_unnormalize", macros, (batch * cdiv(size, STRETCH), outs, 1),
+        g, hidden, scale.contiguous(), slope, offset, outs, size,
+    )  # fmt: skip
+    place = None if pair.place is None else g.sum(0)
+    a, b, c, weight1 = _unrelate(pair, g, window, form)
     return Gradients(a, b, grad_beta, c, weight1, place, normed.to(mean.dtype), total.to(mean.dtype), weight2)
 
 
@@ -185,15 +190,11 @@ def _sum_weight2(logits: Tensor, hidden: Tensor, scale: Tensor, shift: Tensor, m
     return parts.sum(0)
 
 
-def _unrelate(
-    pair: Pair, g: Tensor, hidden: Tensor, affine: tuple[Tensor, Tensor, Tensor], window: Window, form: str
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return the gradients of a, b, c and W1."""
+def _unrelate(pair: Pair, g: Tensor, window: Window, form: str) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return the gradients of a, b, c and W1 from the gradient of h."""
     (batch, depth, height, width), outs = pair.a.shape, pair.weight1.shape[0]
     if form == "hidden":
-        gain, slope, offset = (v[:, None, None] for v in affine)
-        grad = g * gain + hidden * slope + offset
-        a, b = launch.sum_centres(grad, window, height, width), -launch.scatter(grad, window, height, width)
+        a, b = launch.sum_centres(g, window, height, width), -launch.scatter(g, window, height, width)
         return a, b, torch.zeros_like(pair.c), torch.zeros_like(pair.weight1)
     rows, columns = window.out_size(height, width)
     product, size = form == "product", window.taps * rows * columns
@@ -202,16 +203,16 @@ def _unrelate(
     macros, blocks = fused_macros(g, window, outs, FORM=int(product)), batch * cdiv(size, CHUNK)
     parts = g.new_empty(blocks, outs, depth)
     grid = (blocks, cdiv(outs, tile_height(macros)), cdiv(depth, COLUMNS))
-    load.run("pair", "pair_weight1", macros, grid, g, hidden, *affine, *maps, parts, *shapes, CHUNK)
+    load.run("pair", "pair_weight1", macros, grid, g, *maps, parts, *shapes, CHUNK)
     macros, weight1 = fused_macros(g, window, depth, FORM=int(product)), pair.weight1.contiguous()
     high = cdiv(depth, tile_height(macros))
     centre = g.new_empty(batch, depth, rows, columns)
     plain = torch.empty_like(centre) if product else None
     grid = (batch * cdiv(rows * columns, COLUMNS), high, 1)
-    load.run("pair", "pair_to_centre", macros, grid, g, hidden, *affine, *maps, weight1, centre, plain, *shapes)
+    load.run("pair", "pair_to_centre", macros, grid, g, *maps, weight1, centre, plain, *shapes)
     padded = g.new_empty(batch, depth, height + 2 * window.pad, width + 2 * window.pad)
     grid = (batch * cdiv(padded[0, 0].numel(), COLUMNS), high, 1) if batch else (0, 1, 1)
-    load.run("pair", "pair_to_neighbour", macros, grid, g, hidden, *affine, *maps, weight1, padded, *shapes)
+    load.run("pair", "pair_to_neighbour", macros, grid, g, *maps, weight1, padded, *shapes)
     grad_c = torch.zeros_like(pair.c) if plain is None else plain.sum((0, 2, 3))
     return spread_centres(centre, window, height, width), fold_border(padded, window), grad_c, parts.sum(0)
 

@@ -1,8 +1,6 @@
 // subtraction, subtraction2, aggregation and their derivatives: one thread an output element, no atomics.
 #include "common.cuh"
 
-#define SHARE 8  // channels that one thread serves with one reading of a weight
-
 // y (planes, T, L): a (planes, H, W) at the centre minus b under every tap.
 extern "C" __global__ void __launch_bounds__(THREADS)
 subtract(const scalar_t* __restrict__ a, const scalar_t* __restrict__ b, scalar_t* __restrict__ y,
@@ -36,7 +34,7 @@ sum_centres(const scalar_t* __restrict__ g, scalar_t* __restrict__ out,
 }
 
 // out (planes, H, W): sum of g (planes, T, L) over every (output, tap) that reads the pixel.
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, 1)
 scatter(const scalar_t* __restrict__ g, scalar_t* __restrict__ out,
         int planes, int height, int width, int rows, int columns) {
   index_t pixels = static_cast<index_t>(height) * width, at = global_thread();
@@ -44,18 +42,24 @@ scatter(const scalar_t* __restrict__ g, scalar_t* __restrict__ out,
   index_t plane = at / pixels, outputs = static_cast<index_t>(rows) * columns;
   int i = static_cast<int>(at % pixels);
   sum_t total = 0;
-  for (int cy = 0; cy < COPIES; ++cy)
+  for (int cy = 0; cy < COPIES; ++cy) {
+    int y = copy_of(i / width, height, cy);
+    if (y < 0) continue;  // an interior pixel has no mirrored copies: no taps to try for them
     for (int ky = 0; ky < KERNEL; ++ky) {
-      int oy = reader(copy_of(i / width, height, cy), ky, rows);
+      int oy = reader(y, ky, rows);
       if (oy < 0) continue;
-      for (int cx = 0; cx < COPIES; ++cx)
+      for (int cx = 0; cx < COPIES; ++cx) {
+        int x = copy_of(i % width, width, cx);
+        if (x < 0) continue;
         for (int kx = 0; kx < KERNEL; ++kx) {
-          int ox = reader(copy_of(i % width, width, cx), kx, columns);
+          int ox = reader(x, kx, columns);
           if (ox < 0) continue;
           index_t row = plane * TAPS + ky * KERNEL + kx;
           total += load(g, row * outputs + static_cast<index_t>(oy) * columns + ox);
         }
+      }
     }
+  }
   store(out, at, total);
 }
 
@@ -88,7 +92,7 @@ aggregate(const scalar_t* __restrict__ x, const scalar_t* __restrict__ weight, s
 }
 
 // dx (N, C, H, W): sum over every (output, tap) that reads the pixel of weight times g (N, C, L).
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, 1)
 aggregate_to_map(const scalar_t* __restrict__ g, const scalar_t* __restrict__ weight, scalar_t* __restrict__ dx,
                  int batch, int channels, int shared, int height, int width, int rows, int columns) {
   index_t pixels = static_cast<index_t>(height) * width, at = global_thread();
@@ -97,13 +101,17 @@ aggregate_to_map(const scalar_t* __restrict__ g, const scalar_t* __restrict__ we
   int i = static_cast<int>(at % pixels), q = static_cast<int>(group % shared);
   for (int first = q; first < channels; first += SHARE * shared) {
     sum_t total[SHARE] = {0};
-    for (int cy = 0; cy < COPIES; ++cy)
+    for (int cy = 0; cy < COPIES; ++cy) {
+      int y = copy_of(i / width, height, cy);
+      if (y < 0) continue;
       for (int ky = 0; ky < KERNEL; ++ky) {
-        int oy = reader(copy_of(i / width, height, cy), ky, rows);
+        int oy = reader(y, ky, rows);
         if (oy < 0) continue;
-        for (int cx = 0; cx < COPIES; ++cx)
+        for (int cx = 0; cx < COPIES; ++cx) {
+          int x = copy_of(i % width, width, cx);
+          if (x < 0) continue;
           for (int kx = 0; kx < KERNEL; ++kx) {
-            int ox = reader(copy_of(i % width, width, cx), kx, columns);
+            int ox = reader(x, kx, columns);
             if (ox < 0) continue;
             index_t o = static_cast<index_t>(oy) * columns + ox;
             sum_t factor = load(weight, (group * TAPS + ky * KERNEL + kx) * outputs + o);
@@ -113,7 +121,9 @@ aggregate_to_map(const scalar_t* __restrict__ g, const scalar_t* __restrict__ we
               if (c < channels) total[s] += factor * load(g, (n * channels + c) * outputs + o);
             }
           }
+        }
       }
+    }
 #pragma unroll
     for (int s = 0; s < SHARE; ++s) {
       int c = first + s * shared;
@@ -130,12 +140,15 @@ aggregate_to_weight(const scalar_t* __restrict__ x, const scalar_t* __restrict__
   if (at >= static_cast<index_t>(batch) * shared * outputs) return;
   index_t group = at / outputs, n = group / shared, pixels = static_cast<index_t>(height) * width;
   int o = static_cast<int>(at % outputs), oy = o / columns, ox = o % columns, q = static_cast<int>(group % shared);
+  index_t plane = n * channels + q, g_at = plane * outputs + o;
+  int count = channels / shared;
+  sum_t held[SHARE];
+  hold(held, g, g_at, shared * outputs, count);
   for (int t = 0; t < TAPS; ++t) {
     int near = neighbour(oy, ox, t / KERNEL, t % KERNEL, height, width);
     sum_t total = 0;
     if (near >= 0)
-      for (int c = q; c < channels; c += shared)
-        total += load(x, (n * channels + c) * pixels + near) * load(g, (n * channels + c) * outputs + o);
+      total = add_products(total, held, x, plane * pixels + near, shared * pixels, g, g_at, shared * outputs, count);
     store(dw, (group * TAPS + t) * outputs + o, total);
   }
 }

@@ -1,28 +1,15 @@
 // Pairwise attention behind the folded first BatchNorm; pair.py has the formulas. SCALAR is 2 or 3 here.
 //
 // Forward: pair_project writes h, M values a pair, and its statistics; pair_attend turns h into alpha and y.
-// Backward: pair_unweigh, pair_unactivate and two outer products lead back to h, pair_to_centre and pair_to_neighbour
-// from h to the maps. The relation tensor u is computed where it is used and never stored.
+// Backward: pair_unweigh, pair_unactivate, pair_unnormalize and two outer products lead back to h, pair_to_centre and
+// pair_to_neighbour from h to the maps. The relation tensor u is computed where it is used and never stored.
 #include "common.cuh"
 #include "tile.cuh"
 #include "relation.cuh"
 
-// The gradient of h as the second BatchNorm's backward leaves it: gain * g + slope * h + offset, per row.
-struct Gradient {
-  const scalar_t *g, *hidden, *gain, *slope, *offset;
-  index_t base, step;
-  int first, rows;
-  bool inside;
-  __device__ void place(index_t x, bool exists) { base = x; inside = exists; }
-  __device__ void place(int x, bool exists) { place(static_cast<index_t>(x) + start, exists); }
-  __device__ sum_t at(int row) const {
-    int m = first + row;
-    if (!inside || m >= rows) return 0;
-    index_t i = base + m * step;
-    return gain[m] * g[i] + slope[m] * hidden[i] + offset[m];
-  }
-  index_t start;
-};
+#define HELD 64                        // rows of h whose factors pair_attend holds in shared memory
+#define FACTORS ((SHARE + 5) / 4 * 4)  // SHARE weights, scale and shift of a row, in whole vectors
+#define STRETCH 1024                   // columns that a block of pair_unnormalize rewrites, as in launch_fused.py
 
 extern "C" __global__ void __launch_bounds__(THREADS)
 pair_project(const scalar_t* __restrict__ a, const scalar_t* __restrict__ b, const scalar_t* __restrict__ c,
@@ -69,35 +56,64 @@ pair_project(const scalar_t* __restrict__ a, const scalar_t* __restrict__ b, con
   }
 }
 
-// alpha (N, Q, T, L) = softmax over taps of weight2 relu(scale h + shift); one thread a (weight channel, output).
+// alpha (N, Q, T, L) = softmax over taps of weight2 relu(scale h + shift); one thread an output and SHARE channels
+// (grid y), so that h is read once for all of them.
 extern "C" __global__ void __launch_bounds__(THREADS)
 pair_attend(const scalar_t* __restrict__ hidden, const scalar_t* __restrict__ scale, const scalar_t* __restrict__ shift,
             const scalar_t* __restrict__ weight, scalar_t* __restrict__ alpha,
             int batch, int outs, int shared, int outputs) {
-  index_t at = global_thread();
-  if (at >= static_cast<index_t>(batch) * shared * outputs) return;
-  index_t group = at / outputs, n = group / shared, step = static_cast<index_t>(TAPS) * outputs;
-  index_t o = at % outputs, q = group % shared;
-  sum_t most = 0, total = 0;
+  alignas(16) __shared__ sum_t pool[HELD * FACTORS];
+  index_t at = global_thread(), n = at / outputs, o = at % outputs, step = static_cast<index_t>(TAPS) * outputs;
+  bool exists = n < batch;  // the others only help to fill the pool
+  int first = blockIdx.y * SHARE;
+  index_t out = (n * shared + first) * step + o;
+  sum_t most[SHARE] = {0}, total[SHARE] = {0};
+#pragma unroll 1  // several taps at once would not fit the registers in float64
   for (int t = 0; t < TAPS; ++t) {
-    sum_t logit = 0;
-    for (int m = 0; m < outs; ++m) {
-      sum_t u = scale[m] * hidden[(n * outs + m) * step + t * static_cast<index_t>(outputs) + o] + shift[m];
-      logit += weight[q * outs + m] * (u > 0 ? u : sum_t(0));
+    index_t tap = t * static_cast<index_t>(outputs);
+    sum_t logit[SHARE] = {0};
+    for (int from = 0; from < outs; from += HELD) {
+      int held = outs - from < HELD ? outs - from : HELD;
+      if (t == 0 || outs > HELD) {  // factors that all fit stay for every tap
+        __syncthreads();
+        for (int e = threadIdx.x; e < held * FACTORS; e += THREADS) {
+          int m = from + e / FACTORS, s = e % FACTORS;
+          if (s < SHARE) pool[e] = first + s < shared ? weight[static_cast<index_t>(first + s) * outs + m] : sum_t(0);
+          else if (s < SHARE + 2) pool[e] = s == SHARE ? scale[m] : shift[m];
+        }
+        __syncthreads();
+      }
+      if (!exists) continue;
+      for (int m = 0; m < held; ++m) {
+        const sum_t* factor = pool + m * FACTORS;
+        sum_t u = factor[SHARE] * hidden[(n * outs + from + m) * step + tap + o] + factor[SHARE + 1];
+        u = u > 0 ? u : sum_t(0);
+#pragma unroll
+        for (int s = 0; s < SHARE; ++s) logit[s] += factor[s] * u;
+      }
     }
-    alpha[group * step + t * static_cast<index_t>(outputs) + o] = logit;
-    sum_t higher = t == 0 || logit > most ? logit : most;
-    total = t == 0 ? sum_t(1) : total * exp(most - higher) + exp(logit - higher);
-    most = higher;
+    if (!exists) continue;
+#pragma unroll
+    for (int s = 0; s < SHARE; ++s) {
+      if (first + s < shared) alpha[out + s * step + tap] = logit[s];
+      bool higher = t == 0 || logit[s] > most[s];
+      sum_t ratio = exp(higher ? most[s] - logit[s] : logit[s] - most[s]);  // of the smaller term to the larger, 1
+      total[s] = t == 0 ? sum_t(1) : higher ? total[s] * ratio + 1 : total[s] + ratio;
+      if (higher) most[s] = logit[s];
+    }
   }
-  for (int t = 0; t < TAPS; ++t) {
-    index_t i = group * step + t * static_cast<index_t>(outputs) + o;
-    alpha[i] = exp(alpha[i] - most) / total;
-  }
+  if (!exists) return;
+  for (int t = 0; t < TAPS; ++t)
+#pragma unroll
+    for (int s = 0; s < SHARE; ++s) {
+      if (first + s >= shared) continue;
+      index_t i = out + s * step + t * static_cast<index_t>(outputs);
+      alpha[i] = exp(alpha[i] - most[s]) / total[s];
+    }
 }
 
 // Gradient of the logits (N, Q, T, L): alpha (g_alpha - sum_t alpha g_alpha), g_alpha = sum_c gy beta~ (+ extra).
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, 1)
 pair_unweigh(const scalar_t* __restrict__ beta, const scalar_t* __restrict__ grad, const scalar_t* __restrict__ extra,
              const scalar_t* __restrict__ alpha, scalar_t* __restrict__ logits,
              int batch, int channels, int shared, int height, int width, int rows, int columns) {
@@ -105,14 +121,17 @@ pair_unweigh(const scalar_t* __restrict__ beta, const scalar_t* __restrict__ gra
   if (at >= static_cast<index_t>(batch) * shared * outputs) return;
   index_t group = at / outputs, n = group / shared, pixels = static_cast<index_t>(height) * width;
   int o = static_cast<int>(at % outputs), oy = o / columns, ox = o % columns, q = static_cast<int>(group % shared);
-  sum_t mean = 0;
+  index_t plane = n * channels + q, g_at = plane * outputs + o;
+  int count = channels / shared;
+  sum_t mean = 0, held[SHARE];
+  hold(held, grad, g_at, shared * outputs, count);
   for (int t = 0; t < TAPS; ++t) {
     index_t i = (group * TAPS + t) * outputs + o;
     int near = neighbour(oy, ox, t / KERNEL, t % KERNEL, height, width);
     sum_t total = extra ? extra[i] : sum_t(0);
     if (near >= 0)
-      for (int c = q; c < channels; c += shared)
-        total += beta[(n * channels + c) * pixels + near] * grad[(n * channels + c) * outputs + o];
+      total = add_products(total, held, beta, plane * pixels + near, shared * pixels, grad, g_at, shared * outputs,
+                           count);
     logits[i] = total;
     mean += alpha[i] * total;
   }
@@ -175,6 +194,18 @@ pair_unactivate(const scalar_t* __restrict__ logits, const scalar_t* __restrict_
   }
 }
 
+// g = gain * g + slope * h + offset, in place: the gradient of h as the second BatchNorm's backward leaves it. Written
+// out because weight1 and both maps read every value many times. Grid y is the row.
+extern "C" __global__ void __launch_bounds__(THREADS)
+pair_unnormalize(scalar_t* __restrict__ g, const scalar_t* __restrict__ hidden, const scalar_t* __restrict__ gain,
+                 const scalar_t* __restrict__ slope, const scalar_t* __restrict__ offset, int outs, int size) {
+  int stretches = (size + STRETCH - 1) / STRETCH, m = blockIdx.y, start = blockIdx.x % stretches * STRETCH;
+  index_t row = (static_cast<index_t>(blockIdx.x / stretches) * outs + m) * size + start;
+  int count = size - start < STRETCH ? size - start : STRETCH;
+  sum_t factor = gain[m], slant = slope[m], still = offset[m];
+  for (int x = threadIdx.x; x < count; x += THREADS) g[row + x] = factor * g[row + x] + slant * hidden[row + x] + still;
+}
+
 __device__ __forceinline__ void store_partial(const sum_t (&total)[MINE][4], scalar_t* __restrict__ out, int row0,
                                               int column0, int rows, int columns) {
 #pragma unroll
@@ -212,10 +243,9 @@ struct Shifted {
 };
 
 // Part of the gradient of weight1 (blocks, M, D).
-extern "C" __global__ void __launch_bounds__(THREADS)
-pair_weight1(const scalar_t* __restrict__ g, const scalar_t* __restrict__ hidden, const scalar_t* __restrict__ gain,
-             const scalar_t* __restrict__ slope, const scalar_t* __restrict__ offset, const scalar_t* __restrict__ a,
-             const scalar_t* __restrict__ b, const scalar_t* __restrict__ c, scalar_t* __restrict__ out,
+extern "C" __global__ void __launch_bounds__(THREADS, 1)
+pair_weight1(const scalar_t* __restrict__ g, const scalar_t* __restrict__ a, const scalar_t* __restrict__ b,
+             const scalar_t* __restrict__ c, scalar_t* __restrict__ out,
              int depth, int outs, int height, int width, int rows, int columns, int chunk) {
   __shared__ sum_t pool[POOL];
   int size = TAPS * rows * columns, chunks = (size + chunk - 1) / chunk;
@@ -224,7 +254,7 @@ pair_weight1(const scalar_t* __restrict__ g, const scalar_t* __restrict__ hidden
   int from = static_cast<int>(blockIdx.x % chunks) * chunk, to = from + chunk < size ? from + chunk : size;
   sum_t total[MINE][4];
   clear(total);
-  Gradient left{g, hidden, gain, slope, offset, 0, size, row0, outs, false, n * outs * size};
+  Plain left{g, n * outs * size, size, row0, outs, 0, false};
   Shifted right{Relation(Maps{a, b, c, depth, height, width, rows, columns}, n), column0};
   outer(total, left, right, from, to, pool);
   store_partial(total, out, row0, column0, outs, depth);
@@ -232,10 +262,9 @@ pair_weight1(const scalar_t* __restrict__ g, const scalar_t* __restrict__ hidden
 
 // Gradient of a at the centres (N, D, L), and (FORM 1) the plain sum over taps that c needs.
 extern "C" __global__ void __launch_bounds__(THREADS, 1)
-pair_to_centre(const scalar_t* __restrict__ g, const scalar_t* __restrict__ hidden, const scalar_t* __restrict__ gain,
-               const scalar_t* __restrict__ slope, const scalar_t* __restrict__ offset, const scalar_t* __restrict__ a,
-               const scalar_t* __restrict__ b, const scalar_t* __restrict__ c, const scalar_t* __restrict__ weight,
-               scalar_t* __restrict__ grad_a, scalar_t* __restrict__ grad_sum,
+pair_to_centre(const scalar_t* __restrict__ g, const scalar_t* __restrict__ a, const scalar_t* __restrict__ b,
+               const scalar_t* __restrict__ c, const scalar_t* __restrict__ weight, scalar_t* __restrict__ grad_a,
+               scalar_t* __restrict__ grad_sum,
                int depth, int outs, int height, int width, int rows, int columns) {
   __shared__ sum_t pool[POOL];
   int outputs = rows * columns, tiles = (outputs + COLUMNS - 1) / COLUMNS, first = blockIdx.y * ROWS;
@@ -247,9 +276,8 @@ pair_to_centre(const scalar_t* __restrict__ g, const scalar_t* __restrict__ hidd
   clear(plain);
   for (int t = 0; t < TAPS; ++t) {
     clear(part);
-    Gradient right{g, hidden, gain, slope, offset, 0, size, 0, outs, false, 0};
-    right.place(n * outs * size + static_cast<index_t>(t) * outputs + start + own_column(),
-                start + own_column() < outputs);
+    Plain right{g, n * outs * size, size, 0, outs, 0, false};
+    right.place(t * outputs + start + own_column(), start + own_column() < outputs);
     multiply(part, Matrix{weight, first, depth, 1, depth}, right, outs, pool);
 #pragma unroll
     for (int j = 0; j < 4; ++j) {
@@ -282,9 +310,7 @@ pair_to_centre(const scalar_t* __restrict__ g, const scalar_t* __restrict__ hidd
 
 // Gradient of b on the padded grid (N, D, H + 2p, W + 2p): every padded pixel gathers from the outputs that read it.
 extern "C" __global__ void __launch_bounds__(THREADS, 1)
-pair_to_neighbour(const scalar_t* __restrict__ g, const scalar_t* __restrict__ hidden,
-                  const scalar_t* __restrict__ gain, const scalar_t* __restrict__ slope,
-                  const scalar_t* __restrict__ offset, const scalar_t* __restrict__ a, const scalar_t* __restrict__ b,
+pair_to_neighbour(const scalar_t* __restrict__ g, const scalar_t* __restrict__ a, const scalar_t* __restrict__ b,
                   const scalar_t* __restrict__ c, const scalar_t* __restrict__ weight, scalar_t* __restrict__ grad_b,
                   int depth, int outs, int height, int width, int rows, int columns) {
   __shared__ sum_t pool[POOL];
@@ -300,8 +326,8 @@ pair_to_neighbour(const scalar_t* __restrict__ g, const scalar_t* __restrict__ h
     int ky = t / KERNEL, kx = t % KERNEL;
     int oy = mine < pixels ? reader(mine / broad, ky, rows) : -1;
     int ox = mine < pixels ? reader(mine % broad, kx, columns) : -1;
-    Gradient right{g, hidden, gain, slope, offset, 0, size, 0, outs, false, 0};
-    right.place(n * outs * size + static_cast<index_t>(t) * outputs + oy * columns + ox, oy >= 0 && ox >= 0);
+    Plain right{g, n * outs * size, size, 0, outs, 0, false};
+    right.place(t * outputs + oy * columns + ox, oy >= 0 && ox >= 0);
     multiply(part, Matrix{weight, first, depth, 1, depth}, right, outs, pool);
 #pragma unroll
     for (int j = 0; j < 4; ++j) {

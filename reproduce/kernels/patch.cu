@@ -69,7 +69,7 @@ patch_project(const scalar_t* __restrict__ psi, const scalar_t* __restrict__ phi
 }
 
 // Part of the gradient of weight1 (blocks, M, depth * TAPS): one block sums ``samples`` samples.
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, 1)
 patch_weight(const scalar_t* __restrict__ g, const scalar_t* __restrict__ psi, const scalar_t* __restrict__ phi,
              const scalar_t* __restrict__ scale, const scalar_t* __restrict__ shift, scalar_t* __restrict__ out,
              int batch, int samples, int depth, int outs, int height, int width, int rows, int columns) {

@@ -122,6 +122,23 @@ def test_pairwise_kernels(window, height, width, depth, outs, shared, form):
         same(mine, theirs, rtol=1e-8, atol=1e-8)
 
 
+def test_pairwise_kernels_beyond_one_turn():
+    """More rows of h than pair_attend holds at once, more weight channels and channels of each than one thread has."""
+    window, form = Window(3), "difference"
+    inputs = make_pair(window, 5, 9, 3, 70, 9, 9, form)
+    ours, twin = (module.attend(inputs, None, None, 1e-5, window, form) for module in (launch_fused, pair))
+    same(ours, twin)
+    grad = torch.randn_like(ours[0])
+    mine = launch_fused.attend_backward(grad, None, inputs, *ours[1:], True, 1e-5, window, form)
+    same(mine, pair.attend_backward(grad, None, inputs, *twin[1:], True, 1e-5, window, form), rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize(("rows", "height"), [(1, 16), (16, 16), (17, 32), (36, 48), (64, 64), (70, 48), (130, 48)])
+def test_tiles_are_no_higher_than_needed(rows, height):
+    macros = launch_fused.fused_macros(torch.empty(0), Window(3), rows, FORM=0)
+    assert launch_fused.tile_height(macros) == height
+
+
 def test_pairwise_kernels_with_given_statistics_and_no_position():
     window = Window(3)
     inputs = make_pair(window, 5, 4, 3, 5, 2, 2, "difference", located=False)

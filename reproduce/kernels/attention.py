@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor
 
-from . import reference
+from . import ops, reference
 from .checks import PAIRWISE, PATCHWISE, check_alike, check_choice, check_mapping, check_shape, check_window
 from .choice import cast_for_autocast, is_exporting, is_small, use_cupy, without_autocast
-from .folding import attend_pairs, correlate, subtract_positions, weigh_patches
+from .folding import attend_pairs, correlate, weigh_patches
 from .local import aggregation
 from .mapping import Mapping
 from .window import PAD_MODES, Window
@@ -139,7 +139,7 @@ def _weigh_pairs(
         return reference.pairwise_weights(phi, psi, mapping, window, position, relation)
     z_NDTL = correlate(phi, psi, window, cupy)
     if position is not None:
-        offset = subtract_positions(position, window, cupy)
+        offset = ops.subtract(position, position, *window, cupy)
         z_NDTL = torch.cat([z_NDTL, offset.expand(len(z_NDTL), -1, -1, -1)], dim=1)
     return reference.apply_mapping(z_NDTL, mapping).softmax(dim=2)
 

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from . import moments, ops, reference
+from . import moments, ops
 from .fused import attend, project
 from .mapping import Mapping, normalise2, uses_batch
 from .moments import Moments, fold_norm1, update_running
@@ -29,7 +29,7 @@ def attend_pairs(
     dtype, rows = phi.dtype, phi.shape[1]
     if relation == "summation":
         psi = -psi  # phi + psi = phi - (-psi)
-    offset = None if position is None else subtract_positions(position, window, cupy).squeeze(0)
+    offset = None if position is None else ops.subtract(position, position, *window, cupy).squeeze(0)
     batch1 = uses_batch(mapping.training, mapping.running_mean1)
     batch2 = uses_batch(mapping.training, mapping.running_mean2)
     found = _pair_moments(phi, psi, window, offset, relation) if batch1 else []
@@ -118,13 +118,6 @@ def weigh_patches(phi: Tensor, psi: Tensor, mapping: Mapping, window: Window, re
         return multiply(weight2, active).unflatten(1, (-1, taps))
     bias_1O1 = mapping.bias.to(dtype)[None, :, None]
     return torch.baddbmm(bias_1O1, weight2.expand(len(active), -1, -1), active).unflatten(1, (-1, taps))
-
-
-def subtract_positions(position_12HW: Tensor, window: Window, cupy: bool) -> Tensor:
-    """Return p_i - p_j, (1, 2, T, L): two channels for all samples, which on a CPU are not worth the shifted way."""
-    if cupy:
-        return ops.subtract(position_12HW, position_12HW, *window, cupy)
-    return reference.subtraction2(position_12HW, position_12HW, window)
 
 
 def correlate(phi: Tensor, psi: Tensor, window: Window, cupy: bool) -> Tensor:

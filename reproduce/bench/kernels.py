@@ -2,25 +2,24 @@
 
     attnrepro bench --cpu --suite kernels [--rows aggregation,cifar-16] [--plot roofline.svg]
 
-Both take turns in one process. Bytes and FLOPs are counted (`traffic`), the roofline is this device's in this run.
+On CUDA the attentions are measured against the published chain of operations, too. All take turns in one process.
+Bytes and FLOPs are counted (`traffic`), the roofline is this device's in this run.
 """
 
-import gc
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 
-from reproduce.bench.memory import peak_bytes
+from reproduce.bench.contest import contest, measure_each
 from reproduce.bench.problem import Problem
-from reproduce.bench.report import attempt, choose, describe, fill_times
+from reproduce.bench.report import choose, describe, fill_times
 from reproduce.bench.roofline import Roof
-from reproduce.bench.timing import time_on_device
 from reproduce.bench.traffic import OPERATORS, PHASES, Layer, count, eager_bytes
 
-_FLUSH = 1 << 28  # bytes: more than the L2 cache of any GPU
 _SAN10 = [(112, 3, 64), (56, 7, 256), (28, 7, 512), (14, 7, 1024), (7, 7, 2048)]  # side at 224 pixels, k, C
 _CPU_BATCH = 2
+_CHAINED = ("pairwise", "patchwise")  # a single operator is its own chain
 _SETTLED = "every counted call follows an uncounted one of the same way, so neither finds the heap as the other left it"
 
 
@@ -55,32 +54,31 @@ def plan(kind: str, rows: Sequence[str] | None) -> list[dict[str, Any]]:
 
 
 def measure(
-    kind: str, rows: Sequence[str] | None, repetitions: int, roof: Roof
+    kind: str, rows: Sequence[str] | None, repetitions: int, roof: Roof, chain: bool | None = None
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """Return a case an operator, layer and phase, and what to know when reading them."""
-    device, planned = torch.device(kind), plan(kind, rows)
-    layers = list_layers(kind)
-    cases, failures = attempt(planned, lambda case: _measure_case(case, layers, roof, device, repetitions))
+    """Return a case an operator, layer and phase, and what to know when reading them; what failed is said there.
+
+    With ``chain``, by default on CUDA, the attentions are measured against the published chain of operations, too.
+    """
+    device, layers, chained = torch.device(kind), list_layers(kind), kind == "cuda" if chain is None else chain
+    cases, failures = measure_each(
+        plan(kind, rows), lambda case: _measure_case(case, layers, roof, device, repetitions, chained)
+    )
     return cases, [*describe(roof, repetitions), *([_SETTLED] if kind == "cpu" else []), *failures]
 
 
 def _measure_case(
-    planned: dict[str, Any], layers: dict[str, Layer], roof: Roof, device: torch.device, repetitions: int
+    planned: dict[str, Any],
+    layers: dict[str, Layer],
+    roof: Roof,
+    device: torch.device,
+    repetitions: int,
+    chained: bool,
 ) -> dict[str, Any]:
     operator, layer, phase = planned["case"].split("/")
     problem = Problem(operator, layers[layer], phase, device)
-    seconds, peaks = {}, {}
     ways = {"ours": lambda: problem.run("fused"), "twin": lambda: problem.run("unfold")}
-    if device.type == "cuda" and operator.endswith("wise"):
+    if chained and operator in _CHAINED:
         ways["chain"] = lambda: problem.run("chain")
-    try:
-        seconds = time_on_device(ways, repetitions, device, warmups=2, flush_bytes=_FLUSH, settle=1)
-        peaks = {name: peak_bytes(work, device) for name, work in ways.items()}
-    except torch.cuda.OutOfMemoryError:  # the twin's: ours is then measured alone, once the failure's frames are gone
-        pass
-    if not peaks:
-        gc.collect()
-        torch.cuda.empty_cache()
-        seconds = time_on_device({"ours": ways["ours"]}, repetitions, device, warmups=2, flush_bytes=_FLUSH)
-        peaks = {"ours": peak_bytes(ways["ours"], device)}
+    seconds, peaks = contest(ways, repetitions, device, warmups=2, settle=1)
     return fill_times(planned, roof, seconds, peaks) | {"error": problem.error()}

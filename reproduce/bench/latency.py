@@ -62,7 +62,7 @@ def _measure_row(planned: list[dict[str, Any]], device: torch.device, repetition
         forms[mode] = model if mode == "eager" else capture_inference(model, image)
     with torch.no_grad():
         works = {mode: _bind(form, image) for mode, form in forms.items()}
-        seconds = time_on_device(works, repetitions, device, warmups=PROTOCOL_WARMUPS, hide_host=False)
+        seconds = time_on_device(works, repetitions, device, warmups=PROTOCOL_WARMUPS)
     return [case | _summarise(case["case"].rsplit("/", 1)[1], seconds) for case in planned]
 
 

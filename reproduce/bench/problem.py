@@ -1,7 +1,7 @@
-"""One local-attention operator with random inputs at one layer's sizes, to be run in several ways.
+"""One local-attention operator with random inputs at one layer's sizes, to be run four ways.
 
 problem = Problem("pairwise", layer, "train", torch.device("cpu"))
-problem.run("fused"), problem.run("unfold")       # the output, then the gradients where the phase is train
+problem.run("fused"), problem.run("chain")        # the output, then the gradients where the phase is train
 problem.error()                                   # of the fused way, against the formulas in float64
 """
 
@@ -14,13 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from reproduce import kernels
-from reproduce.bench import chain, unfold
 from reproduce.bench.traffic import Layer
+from reproduce.bench.unfold import CHAIN, UNFOLD
 from reproduce.kernels import Mapping, Window, read_mapping, reference
 from reproduce.kernels.choice import is_small, without_twins
 
-WAYS = ("fused", "unfold", "chain", "formula")
-_FORMS: dict[str, Any] = {"fused": kernels, "unfold": unfold, "chain": chain}
+_OPERATORS: dict[str, Any] = {"fused": kernels, "unfold": UNFOLD, "chain": CHAIN}  # of equal names and arguments
+WAYS = (*_OPERATORS, "formula")
 _CHECKED = 2  # samples that are compared with float64
 
 
@@ -86,38 +86,28 @@ class Problem:
         return read_mapping(*self.gamma)  # type: ignore[arg-type]
 
     def _run_subtraction2(self, way: str) -> Tensor:
-        if way == "fused":
-            return kernels.subtraction2(self.inputs[0], self.inputs[1], self.kernel)
-        if way == "unfold":
-            return unfold.subtraction2(self.inputs[0], self.inputs[1], self.kernel)
-        return reference.subtraction2(self.inputs[0], self.inputs[1], Window(self.kernel))
+        if way == "formula":
+            return reference.subtraction2(self.inputs[0], self.inputs[1], Window(self.kernel))
+        return _OPERATORS[way].subtraction2(self.inputs[0], self.inputs[1], self.kernel)
 
     def _run_aggregation(self, way: str) -> Tensor:
-        if way == "fused":
-            return kernels.aggregation(self.inputs[0], self.inputs[1], self.kernel)
-        if way == "unfold":
-            return unfold.aggregation(self.inputs[0], self.inputs[1], self.kernel)
-        return reference.aggregation(self.inputs[0], self.inputs[1], Window(self.kernel))
+        if way == "formula":
+            return reference.aggregation(self.inputs[0], self.inputs[1], Window(self.kernel))
+        return _OPERATORS[way].aggregation(self.inputs[0], self.inputs[1], self.kernel)
 
     def _run_pairwise(self, way: str) -> Tensor:
         (phi, psi, beta, position), mapping = self.inputs, self._mapping()
-        if way != "formula":
-            attend = _FORMS[way].pairwise_attention
-            y = attend(phi, psi, beta, mapping, self.kernel, position=position)
-            assert isinstance(y, Tensor)
-            return y
-        weight = reference.pairwise_weights(phi, psi, mapping, Window(self.kernel), position, "subtraction")
-        return reference.aggregation(beta, weight, Window(self.kernel))
+        if way == "formula":
+            weight = reference.pairwise_weights(phi, psi, mapping, Window(self.kernel), position, "subtraction")
+            return reference.aggregation(beta, weight, Window(self.kernel))
+        return _OPERATORS[way].pairwise_attention(phi, psi, beta, mapping, self.kernel, position=position)
 
     def _run_patchwise(self, way: str) -> Tensor:
         (phi, psi, beta), mapping = self.inputs, self._mapping()
-        if way != "formula":
-            attend = _FORMS[way].patchwise_attention
-            y = attend(phi, psi, beta, mapping, self.kernel)
-            assert isinstance(y, Tensor)
-            return y
-        weight = reference.patchwise_weights(phi, psi, mapping, Window(self.kernel), "concatenation")
-        return reference.aggregation(beta, weight, Window(self.kernel))
+        if way == "formula":
+            weight = reference.patchwise_weights(phi, psi, mapping, Window(self.kernel), "concatenation")
+            return reference.aggregation(beta, weight, Window(self.kernel))
+        return _OPERATORS[way].patchwise_attention(phi, psi, beta, mapping, self.kernel)
 
 
 def _make_gamma(related: int, hidden: int, out: int) -> nn.ModuleList:

@@ -2,7 +2,7 @@
 
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,6 +10,8 @@ import torch
 from reproduce.bench.roofline import Roof
 from reproduce.bench.timing import quartiles
 from reproduce.errors import UserError, did_you_mean
+
+_RIVALS = {"twin": "", "chain": "chain_"}  # what ours is measured against, and what its ratios are called with
 
 
 def choose(names: Sequence[str], parts: Sequence[str] | None) -> list[str]:
@@ -23,28 +25,6 @@ def choose(names: Sequence[str], parts: Sequence[str] | None) -> list[str]:
             words = sorted({word for name in names for word in name.split("/")})
             raise UserError(f"no case is called '{part}'", did_you_mean(part, words))
     return [name for name in names if not parts or any(part in name for part in parts)]
-
-
-def attempt(
-    planned: Sequence[dict[str, Any]], measure: Callable[[dict[str, Any]], dict[str, Any]]
-) -> tuple[list[dict[str, Any]], list[str]]:
-    """Return the measured cases, and a sentence for each that failed: one that does must not lose the others.
-
-    Raises:
-        RuntimeError: the last failure, where no case could be measured.
-    """
-    cases, failures, last = [], [], None
-    for case in planned:
-        try:
-            cases.append(measure(case))
-        except RuntimeError as error:
-            last = error
-            failures.append(
-                f"not measured: {case['case']} ({str(error).splitlines()[0] if str(error) else 'no reason'})"
-            )
-    if last is not None and not cases:
-        raise last
-    return cases, failures
 
 
 def fill_plan(planned: Mapping[str, Any], roof: Roof | None) -> dict[str, Any]:
@@ -61,7 +41,7 @@ def fill_plan(planned: Mapping[str, Any], roof: Roof | None) -> dict[str, Any]:
 def fill_times(
     planned: Mapping[str, Any], roof: Roof, seconds: Mapping[str, list[float]], peaks: Mapping[str, int]
 ) -> dict[str, Any]:
-    """Return the record of a measured case; ``ours`` is measured, ``twin`` is None where it did not fit."""
+    """Return the record of a measured case: ``ours``, and beside each of `_RIVALS`, None where it was not measured."""
     low, median, high = quartiles(seconds["ours"])
     cost = planned["cost"]
     case = fill_plan(planned, roof)
@@ -69,21 +49,18 @@ def fill_times(
     case |= {"n": len(seconds["ours"]), "gbyte_per_s": _round(cost.bytes / median / 1e9)}
     case |= {"gflop_per_s": _round(cost.flops / median / 1e9), "roof_share": _round(roof.seconds(cost) / median)}
     case["peak_mb"] = _round(peaks["ours"] / 1e6)
-    case |= dict.fromkeys(("twin_ms", "twin_peak_mb", "speedup", "speedup_q1", "speedup_q3", "peak_ratio"))
-    case |= dict.fromkeys(("chain_ms", "chain_speedup"))
-    if "chain" in seconds:
-        each = [slow / fast for slow, fast in zip(seconds["chain"], seconds["ours"], strict=True)]
-        case |= {
-            "chain_ms": _round(1e3 * quartiles(seconds["chain"])[1]),
-            "chain_speedup": _round(quartiles(each)[1]),
-        }
-    if "twin" in seconds:
-        each = [slow / fast for slow, fast in zip(seconds["twin"], seconds["ours"], strict=True)]
-        names = ("speedup_q1", "speedup", "speedup_q3")
-        case |= {name: _round(value) for name, value in zip(names, quartiles(each), strict=True)}
-        case["twin_ms"] = _round(1e3 * quartiles(seconds["twin"])[1])
-        case["twin_peak_mb"] = _round(peaks["twin"] / 1e6)
-        case["peak_ratio"] = _round(peaks["ours"] / peaks["twin"]) if peaks["twin"] else None
+    for rival, prefix in _RIVALS.items():
+        names = [f"{prefix}{name}" for name in ("speedup", "speedup_q1", "speedup_q3", "peak_ratio")]
+        case |= dict.fromkeys([f"{rival}_ms", f"{rival}_peak_mb", *names])
+        if rival not in seconds:
+            continue
+        each = [slow / fast for slow, fast in zip(seconds[rival], seconds["ours"], strict=True)]
+        low, median, high = quartiles(each)
+        shares = peaks["ours"] / peaks[rival] if peaks[rival] else None
+        values = [None if value is None else _round(value) for value in (median, low, high, shares)]
+        case |= dict(zip(names, values, strict=True))
+        case[f"{rival}_ms"] = _round(1e3 * quartiles(seconds[rival])[1])
+        case[f"{rival}_peak_mb"] = _round(peaks[rival] / 1e6)
     return case
 
 
@@ -92,8 +69,8 @@ def describe(roof: Roof, repetitions: int) -> list[str]:
     return [
         f"roof of this device, measured in this run: copy {roof.bandwidth / 1e9:.4g} GB/s, "
         f"float32 matrix product {roof.rate / 1e9:.4g} GFLOP/s; {torch.get_num_threads()} threads",
-        f"ms: median and quartiles of {repetitions} turns in one process; speedup = unfold / ours, turn by turn; "
-        "chain_speedup = SAN's chain of operations on our local kernels / ours (CUDA)",
+        f"ms: median and quartiles of {repetitions} turns in one process; speedup = unfold / ours, turn by turn",
+        "chain: the published operations one after another, by our local kernels; chain_speedup = chain / ours",
         "gbyte, gflop: counted from the formulas, float32, useful bytes only; train = forward + backward",
     ]
 

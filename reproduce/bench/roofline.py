@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import torch
 
-from reproduce.bench.timing import time_on_device
+from reproduce.bench.timing import HEAD_START, time_on_device
 from reproduce.bench.traffic import Cost
 
 _COPY_BYTES = {"cpu": 1 << 28, "cuda": 1 << 30}  # far beyond any cache
@@ -51,4 +51,4 @@ def measure_roof(device: torch.device) -> Roof:
 
 
 def _median(work: Callable[[], object], device: torch.device) -> float:
-    return statistics.median(time_on_device({"": work}, _TURNS, device, warmups=2)[""])
+    return statistics.median(time_on_device({"": work}, _TURNS, device, warmups=2, head_start=HEAD_START)[""])

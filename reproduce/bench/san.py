@@ -1,4 +1,4 @@
-"""Suite ``san``: whole networks, evaluation and training step, against the same network by unfold.
+"""Suite ``san``: whole networks, evaluation and training step, against the same by unfold, on CUDA also by the chain.
 
     attnrepro bench --gpu --suite san [--rows san10,ece176] [--plot roofline.svg]
 
@@ -6,7 +6,6 @@ SAN10, SAN15 and SAN19 at 224 pixels, the scenes and ECE 176 sizes, and every SA
 are counted (`traffic`): the attention as it is designed here, the rest as plain operators run it.
 """
 
-import gc
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -15,18 +14,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from reproduce.architectures import San
-from reproduce.bench.memory import peak_bytes
-from reproduce.bench.report import attempt, choose, describe, fill_times
+from reproduce.bench.contest import contest, measure_each
+from reproduce.bench.report import choose, describe, fill_times
 from reproduce.bench.roofline import Roof
-from reproduce.bench.timing import time_on_device
 from reproduce.bench.traffic import FLOAT, PHASES, Cost, Layer, count, count_block_rest, eager_bytes
-from reproduce.bench.unfold import unfolded
+from reproduce.bench.unfold import CHAIN, UNFOLD, Formulation, attending_by
 from reproduce.models import build
 from reproduce.recipes import ENTRIES, resolve
 from reproduce.train import make_optimiser
 
 _PIXELS = 64 * 224**2  # of a batch at most: the unfold form holds k * k values a pixel and channel
-_FLUSH = 1 << 28  # bytes: more than the L2 cache of any GPU
+_ERROR = "error: logits at evaluation against the unfold form in float64"
 # Without a choice the CPU measures the networks that take minutes together; the others by name.
 _CPU_ROWS = ("san10-", "scenes", "ece176", "san-pair", "san-patch")
 
@@ -93,48 +91,49 @@ def plan(kind: str, rows: Sequence[str] | None) -> list[dict[str, Any]]:
 
 
 def measure(
-    kind: str, rows: Sequence[str] | None, repetitions: int, roof: Roof
+    kind: str, rows: Sequence[str] | None, repetitions: int, roof: Roof, chain: bool | None = None
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """Return a case a network and phase, and what to know when reading them."""
-    device, planned, networks = torch.device(kind), plan(kind, rows), list_networks()
+    """Return a case a network and phase, and what to know when reading them; what failed is said there.
 
-    def measure_network(case: dict[str, Any]) -> dict[str, Any]:
+    With ``chain``, by default on CUDA, the network is measured against the published chain of operations, too.
+    """
+    device, networks, chained = torch.device(kind), list_networks(), kind == "cuda" if chain is None else chain
+
+    def measure_case(case: dict[str, Any]) -> dict[str, Any]:
         row, phase = case["case"].rsplit("/", 1)
-        gc.collect()  # the one before
-        return _measure_case(case, networks[row][0], phase, roof, device, repetitions)
+        return _measure_case(case, networks[row][0], phase, roof, device, repetitions, chained)
 
-    cases, failures = attempt(planned, measure_network)
-    exactness = "error: logits at evaluation against the unfold form in float64"
-    return cases, [*describe(roof, repetitions), exactness, *failures]
+    cases, failures = measure_each(plan(kind, rows), measure_case)
+    return cases, [*describe(roof, repetitions), _ERROR, *failures]
 
 
 def _measure_case(
-    planned: dict[str, Any], spec: San, phase: str, roof: Roof, device: torch.device, repetitions: int
+    planned: dict[str, Any],
+    spec: San,
+    phase: str,
+    roof: Roof,
+    device: torch.device,
+    repetitions: int,
+    chained: bool,
 ) -> dict[str, Any]:
     torch.manual_seed(0)
     model, size = build(spec).to(device).train(phase == "train"), spec.image_size
     image = torch.randn(planned["batch"], 3, size, size, device=device)
     error = _deviation(model, image[:2])
     ours = _make_step(model, image) if phase == "train" else lambda: _evaluate(model, image)
-
-    def twin() -> object:
-        with unfolded():
-            return ours()
-
-    ways: dict[str, Callable[[], object]] = {"ours": ours, "twin": twin}
-    seconds, peaks = {}, {}
-    try:
-        seconds = time_on_device(ways, repetitions, device, flush_bytes=_FLUSH)
-        peaks = {name: peak_bytes(work, device) for name, work in ways.items()}
-    except torch.cuda.OutOfMemoryError:  # the twin's: ours is then measured alone, once the failure's frames are gone
-        pass
-    if not peaks:
-        model.zero_grad(set_to_none=True)
-        gc.collect()
-        torch.cuda.empty_cache()
-        seconds = time_on_device({"ours": ours}, repetitions, device, flush_bytes=_FLUSH)
-        peaks = {"ours": peak_bytes(ours, device)}
+    ways: dict[str, Callable[[], object]] = {"ours": ours, "twin": _attend_by(UNFOLD, ours)}
+    if chained:
+        ways["chain"] = _attend_by(CHAIN, ours)
+    seconds, peaks = contest(ways, repetitions, device)
     return fill_times(planned, roof, seconds, peaks) | {"error": error}
+
+
+def _attend_by(formulation: Formulation, work: Callable[[], object]) -> Callable[[], object]:
+    def work_so() -> object:
+        with attending_by(formulation):
+            return work()
+
+    return work_so
 
 
 @torch.no_grad()
@@ -160,7 +159,7 @@ def _deviation(model: nn.Module, image: Tensor) -> float:
     """Return the largest deviation of the logits from float64, relative to the largest logit."""
     was_training = model.training
     ours = _evaluate(model.eval(), image).double()
-    with unfolded():
+    with attending_by(UNFOLD):
         theirs = _evaluate(model.double(), image.double())
     model.float().train(was_training)
     return float((ours - theirs).abs().max() / theirs.abs().max())

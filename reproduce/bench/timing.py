@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 
 import torch
 
-_HEAD_START = 10_000_000  # clock cycles, about 5 ms: longer than the host takes to queue an operator's launches
+HEAD_START = 2e-3  # s: what the host takes for the launches of a small case, several times over
+_CLOCK = 2e9  # Hz: where the device does not tell its own; an H200's is 1.98e9 at most
 
 
 def time_in_turns(
@@ -48,27 +49,30 @@ def time_on_device(
     warmups: int = 1,
     flush_bytes: int = 0,
     settle: int = 0,
-    hide_host: bool = True,
+    head_start: float = 0.0,
 ) -> dict[str, list[float]]:
     """Return the seconds of every repetition as `time_in_turns` does, on CUDA between two events of the stream.
-
-    With ``hide_host`` the device is kept busy first, until the host has queued the work: what is timed then is the
-    device. Without, a device that waits for the host's next launch is counted as waiting, as in a single request.
 
     With ``flush_bytes`` so much device memory is written before every repetition: a small kernel then does not find
     its inputs in the L2 cache, where they would not be in a network. ``settle`` is for the CPU: torch keeps what a
     CUDA tensor frees.
+
+    With ``head_start`` (seconds, `HEAD_START`) the device is kept waiting so long before the first event. After every
+    turn its queue is empty: without that both events would wait for Python to launch what lies between them, and the
+    time of a small case would be the host's. Only what takes the host longer than the head start and the work together
+    is its time still. A latency, which means the host's time, has no head start.
     """
     if device.type != "cuda":
         return time_in_turns(contestants, repetitions, device, warmups, settle)
     rubbish = torch.empty(flush_bytes, dtype=torch.uint8, device=device)
+    cycles = int(head_start * _read_clock(device)) if head_start else 0
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     for turn in range(warmups + repetitions):
         for name, work in contestants.items():
-            rubbish.zero_()
-            if hide_host:
-                torch.cuda._sleep(_HEAD_START)
             begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+            rubbish.zero_()
+            if cycles:
+                torch.cuda._sleep(cycles)
             begin.record()
             work()
             end.record()
@@ -76,6 +80,12 @@ def time_on_device(
             if turn >= warmups:
                 seconds[name].append(begin.elapsed_time(end) / 1e3)
     return seconds
+
+
+def _read_clock(device: torch.device) -> float:
+    """Return the device's highest clock rate in Hz."""
+    kilohertz = getattr(torch.cuda.get_device_properties(device), "clock_rate", 0)  # older torch does not say
+    return 1e3 * kilohertz if kilohertz else _CLOCK
 
 
 def quartiles(values: list[float]) -> tuple[float, float, float]:

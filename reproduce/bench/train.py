@@ -1,6 +1,6 @@
 """Suite ``train``: a training step of each row at paper scale, the rate it reaches and the hours it predicts.
 
-    attnrepro bench --gpu --suite train [--rows vit,learned/bf16,graphed]     words of a case, some or all
+    attnrepro bench --gpu --suite train --rows vit,learned/bf16,learned/graphed     words of a case, some or all
 
 The trainer's own steps (augmentation, forward, backward, optimiser) on random images that are on the device already.
 FLOPs are those that one step executes, counted; the peak is a 1024 x 1024 (CUDA: 8192 x 8192) product in the same
@@ -16,6 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from reproduce.bench.timing import quartiles, time_in_turns
 from reproduce.errors import UserError
+from reproduce.output import say
 from reproduce.recipe import Recipe, override
 from reproduce.recipes import TABLES, resolve
 from reproduce.rehearsal import count_images, make_trainer, measure_rate
@@ -24,6 +25,7 @@ from reproduce.run import EXECUTIONS
 _TABLES = ("accuracy", "heads", "hierarchical")
 _EXECUTIONS = {"cpu": ("eager",), "cuda": EXECUTIONS}
 _STEPS = {"cpu": 1, "cuda": 20}  # steps in one measured turn
+_MANY = 20  # cases: more of them, compilations included, may well be longer than ten minutes
 _BATCH = {"cpu": 8, "cuda": 10**6}  # at most: a paper batch takes a CPU half a minute
 
 
@@ -60,6 +62,11 @@ def measure(kind: str, rows: Sequence[str] | None, repetitions: int) -> tuple[li
     device = torch.device(kind)
     precisions = ["fp32", *(["tf32"] if kind == "cuda" else []), *(["bf16"] if multiplies_halves(device) else [])]
     chosen = choose_cases(kind, precisions, rows)
+    if len(chosen) > _MANY:
+        say(
+            f"{len(chosen)} cases, each with a network to build, and some to compile: it may well take hours; choose"
+            " words of ROW/PRECISION/EXECUTION, as in --rows vit/bf16,learned/graphed"
+        )
     peaks = {precision: measure_peak(device, precision) for precision in precisions}
     cases, failures = [], []
     for recipe, precision, execution in chosen:

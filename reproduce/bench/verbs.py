@@ -24,7 +24,13 @@ def bench(
             help="models | kernels | san | latency | input | structure | train | complexity | engine | precision."
         ),
     ] = "models",
-    rows: Annotated[str | None, typer.Option(help="Only these rows, or cases named so, comma-separated.")] = None,
+    rows: Annotated[
+        str | None,
+        typer.Option(
+            help="Only these rows, or cases named so, comma-separated; of train words as in vit/bf16,learned/graphed,"
+            " without which a GPU measures every row in each precision and execution, for hours."
+        ),
+    ] = None,
     repetitions: Annotated[
         int | None,
         typer.Option(help="Measurements a case; of precision, seeds.", show_default="5; latency 300"),

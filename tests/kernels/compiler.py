@@ -7,6 +7,7 @@ from pathlib import Path
 
 from reproduce.kernels import load
 
+CUPY = "-ftz=true"  # which CuPy appends to every kernel's own options: subnormal float32 values become zero
 SPILL = re.compile(r"Function properties for (\w+)\s*\n?[^\n]*?(\d+) bytes spill stores, (\d+) bytes spill loads")
 
 
@@ -32,10 +33,10 @@ def architectures():
 
 def compile_source(name, macros, architecture):
     """(ok, log) of ``name``.cu for one macro set, with the assembler's report on registers and spills."""
-    nvrtc, program = library(), ctypes.c_void_p()  # ftz: CuPy gives it with every program
+    nvrtc, program = library(), ctypes.c_void_p()
     text = load.read_source(name).encode()
     nvrtc.nvrtcCreateProgram(ctypes.byref(program), text, f"{name}.cu".encode(), 0, None, None)
-    options = [f"--gpu-architecture=sm_{architecture}", "--ptxas-options=-v", "--ftz=true", *load.define(macros)]
+    options = [f"--gpu-architecture=sm_{architecture}", "--ptxas-options=-v", *load.define(macros), CUPY]
     array = (ctypes.c_char_p * len(options))(*(option.encode() for option in options))
     status = nvrtc.nvrtcCompileProgram(program, len(options), array)
     size = ctypes.c_size_t()

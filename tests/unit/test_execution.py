@@ -53,7 +53,7 @@ def differentiate(
         with translated(execution):
             logits_BC = passes(x)
             torch.nn.functional.cross_entropy(logits_BC, torch.arange(len(x), device=device) % 10).backward()
-        logits.append(logits_BC.detach().clone())  # a replayed graph writes every batch's logits to one place
+        logits.append(logits_BC.detach().clone())  # a graph writes the next batch's into the same memory
         gradients.append({name: p.grad.clone() for name, p in network.named_parameters() if p.grad is not None})
     return logits, gradients, dict(network.named_buffers())
 

@@ -89,7 +89,7 @@ def write_file(path: Path, names: Sequence[str], rows: Iterable[Sequence[str]]) 
 
 
 def read_file(path: Path, again: str) -> list[Mapping[str, str]]:
-    """Return the lines of a file of :func:`write_file`; a file without checksums is read as it is.
+    """Return the lines of a file of :func:`write_file`, one or more; a file without checksums is read as it is.
 
     Args:
         path: the file.
@@ -115,7 +115,7 @@ def read_file(path: Path, again: str) -> list[Mapping[str, str]]:
     checked = header[-1:] == [CHECK]
     names = header[:-1] if checked else header
     start = _begin_file(names, len(rows))
-    if checked and not rows:
+    if not rows:  # checked or not: a cut that joins the first line with the last takes the column away, too
         raise UserError(f"{path} is cut off after its first line", again)
     for number, row in enumerate(rows, start=2):
         if len(row) != len(header):

@@ -4,6 +4,7 @@ Where the format is ours a checksum makes a silent wrong number impossible. Wher
 fingerprint of the bytes is part of a run's identity, so damaged data that can still be decoded is other data.
 """
 
+import contextlib
 import io
 import json
 import os
@@ -22,7 +23,7 @@ from PIL import Image
 
 from paper_tables import published
 from paper_tables.table import MEASURED, read_structure
-from reproduce import ledger, manifest
+from reproduce import checked, ledger, manifest
 from reproduce.checkpoint import load_state, load_weights
 from reproduce.data import dataset
 from reproduce.data.identity import identify
@@ -261,6 +262,20 @@ def test_many_damages_of_every_kind_are_seen(kind: str, home: Path, tmp_path: Pa
     print(f"{kind}: {refused} refused, {read} read")
     if kind in FILES:
         assert refused >= 990  # what is read is a damage that changes nothing of what the file says
+
+
+def test_no_piece_can_be_cut_out_of_a_checked_file_unseen(tmp_path: Path) -> None:
+    """Every piece there is: a cut from the first line into the last one takes away the column of checksums, too."""
+    path = tmp_path / "lines.csv"
+    checked.write_file(path, ["epoch", "loss"], [["1", "2.5"], ["2", "1.25"], ["3", "0.5"]])
+    content, read = path.read_bytes(), list[tuple[int, int]]()
+    for start in range(len(content)):
+        for end in range(start + 1, len(content) + 1):
+            path.write_bytes(content[:start] + content[end:])
+            with contextlib.suppress(UserError):
+                checked.read_file(path, "write it again")
+                read.append((start, end))
+    assert not read
 
 
 class Bomb:

@@ -3,14 +3,15 @@
 // Compile-time macros, and nothing else, select a variant:
 //   SCALAR    storage type: 0 float16, 1 bfloat16, 2 float32, 3 float64; sums are float32, or float64 for 3
 //   KERNEL STRIDE DILATION REFLECT    the window (odd k; REFLECT 0: zeros beyond the border)
-//   FORM      pair.cu: 0 u = a - b, 1 u = a * b + c        CENTRE    patch.cu: 1 v = phi - psi, 0 v = psi
-//   ROWS      rows of a matrix tile, 16, 32, 48 or 64
+//   FORM      pair*.cu, infer.cu: 0 u = a - b, 1 u = a * b + c      CENTRE    patch*.cu: 1 v = phi - psi, 0 v = psi
+//   ROWS      rows of a matrix tile, 16, 32 or 64                   ACROSS    columns of a weight gradient's, as many
 // Shapes are run-time arguments (int); offsets into tensors are 64-bit. Every block has 256 threads.
 // No header is needed, so the text compiles with NVRTC alone.
 
 #define TAPS (KERNEL * KERNEL)
 #define PAD (DILATION * (KERNEL - 1) / 2)
 #define THREADS 256
+#define RESIDENT (SCALAR == 3 ? 1 : 2)  // blocks that must fit a multiprocessor: what registers the compiler may use
 #define SHARE 8  // channels that one thread serves with one reading of what they have in common
 
 typedef long long index_t;

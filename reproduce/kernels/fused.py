@@ -21,11 +21,12 @@ from .window import Window
 
 def _core(name: str, cupy: bool) -> Any:
     """Return the function ``name`` of the plain or of the CUDA implementation."""
+    pairwise = name.startswith("attend")
     if cupy:
-        from . import launch_fused
+        from . import launch_pair, launch_patch
 
-        return getattr(launch_fused, name)
-    return getattr(plain_pair if name.startswith("attend") else plain_patch, name)
+        return getattr(launch_pair if pairwise else launch_patch, name)
+    return getattr(plain_pair if pairwise else plain_patch, name)
 
 
 @torch.library.custom_op("attnrepro::attend", mutates_args=())

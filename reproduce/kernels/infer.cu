@@ -4,79 +4,95 @@
 #include "tile.cuh"
 #include "relation.cuh"
 
-#define QUADS 2  // weight channels of a thread: 4 * QUADS in a block; of each it sums SHARE channels of y
-#define ACTIVE (ROWS * (COLUMNS + 1))
+#define WEIGHTS 8                             // weight channels of a block (grid y), as in launch_pair.py
+#define EACH (WEIGHTS * COLUMNS / THREADS)    // of these a thread has so many, of its own column
+#define SUMS (SCALAR == 3 ? SHARE / 2 : SHARE)  // channels of y that are summed for each (grid z): what registers hold
+#define RIGHT_POOL ((ROWS > DEPTH ? ROWS : DEPTH) * WIDE)
 
-// y (N, C, L). A block has 64 outputs, 4 * QUADS weight channels (grid y) and SHARE channels of each (grid z); the
-// softmax is taken while the taps pass by, sums scaled down whenever a larger logit turns up.
+// y (N, C, L). The softmax is taken while the taps pass by, sums scaled down whenever a larger logit turns up.
 extern "C" __global__ void __launch_bounds__(THREADS, 1)
 pair_infer(const scalar_t* __restrict__ a, const scalar_t* __restrict__ b, const scalar_t* __restrict__ c,
            const scalar_t* __restrict__ weight1, const scalar_t* __restrict__ place, const scalar_t* __restrict__ scale,
            const scalar_t* __restrict__ shift, const scalar_t* __restrict__ weight2, const scalar_t* __restrict__ beta,
-           scalar_t* __restrict__ y, int depth, int outs, int shared, int channels, int height, int width, int rows,
-           int columns) {
-  __shared__ sum_t pool[ACTIVE > POOL ? ACTIVE : POOL];
-  sum_t* active = pool;  // the product is done with its operands when its result is written here
-  int outputs = rows * columns, tiles = (outputs + COLUMNS - 1) / COLUMNS;
-  index_t n = blockIdx.x / tiles, pixels = static_cast<index_t>(height) * width;
-  int start = static_cast<int>(blockIdx.x % tiles) * COLUMNS, mine = start + own_column();
-  int q0 = blockIdx.y * 4 * QUADS + threadIdx.x / COLUMNS, s0 = blockIdx.z * SHARE;
-  bool exists = mine < outputs;
-  Relation relation(Maps{a, b, c, depth, height, width, rows, columns}, n);
-  sum_t part[MINE][4], most[QUADS], norm[QUADS], total[QUADS][SHARE];
+           scalar_t* __restrict__ y, int batch, int depth, int outs, int shared, int channels, int height, int width,
+           int rows, int columns) {
+  alignas(16) __shared__ sum_t pool[DEPTH * HIGH + RIGHT_POOL], factors[ROWS * WEIGHTS];
+  sum_t* active = pool + DEPTH * HIGH;  // over the right operand: the product is done with it when this is written
+  int outputs = rows * columns;
+  index_t pixels = static_cast<index_t>(height) * width;
+  Stretch stretch(static_cast<index_t>(batch) * outputs, 1);
+  int wide = stretch.width(stretch.from), count = wide - tile_column();
+  Spot begin = locate(stretch.from, outputs), mine = advance(begin, own_column(), outputs);
+  Spot quad = advance(begin, tile_column(), outputs);
+  int slot = threadIdx.x / COLUMNS * EACH, q0 = blockIdx.y * WEIGHTS + slot, s0 = blockIdx.z * SUMS;
+  bool exists = own_column() < wide;
+  for (int e = threadIdx.x; e < ROWS * WEIGHTS; e += THREADS) {
+    int m = e / WEIGHTS, q = blockIdx.y * WEIGHTS + e % WEIGHTS;
+    factors[e] = m < outs && q < shared ? weight2[static_cast<index_t>(q) * outs + m] : sum_t(0);
+  }
+  int summed = channels / shared - s0;
+  index_t step = shared * pixels;
+  const scalar_t* values = beta + (mine.n * channels + q0 + static_cast<index_t>(s0) * shared) * pixels;
+  Relation relation(Maps{a, b, c, depth, height, width, rows, columns});
+  sum_t part[4][4], most[EACH], norm[EACH], total[EACH][SUMS];
 #pragma unroll
-  for (int i = 0; i < QUADS; ++i) {
+  for (int i = 0; i < EACH; ++i) {
     most[i] = norm[i] = 0;
 #pragma unroll
-    for (int s = 0; s < SHARE; ++s) total[i][s] = 0;
+    for (int s = 0; s < SUMS; ++s) total[i][s] = 0;
   }
+#pragma unroll 1  // several taps at once would not fit the registers
   for (int t = 0; t < TAPS; ++t) {
     clear(part);
-    if (exists) relation.place(mine / columns, mine % columns, t / KERNEL, t % KERNEL);
-    multiply(part, Matrix{weight1, 0, outs, depth, 1}, relation, depth, pool);
+    relation.place(mine.n, mine.at / columns, mine.at % columns, t / KERNEL, t % KERNEL, exists);
+    multiply(part, Matrix{weight1, 0, outs, depth, 1}, relation, depth, pool, t > 0);
 #pragma unroll
-    for (int i = 0; i < MINE; ++i)
+    for (int i = 0; i < 4; ++i) {
+      int m = tile_row() + i;
+      sum_t still[4] = {0};
+      if (place && m < outs && count > 0)
+        load4(still, place + static_cast<index_t>(t) * outputs, quad, m * TAPS, 0, outputs, count);
+      sum_t slope = m < outs ? scale[m] : sum_t(0), offset = m < outs ? shift[m] : sum_t(0);
+      Quad open;
 #pragma unroll
       for (int j = 0; j < 4; ++j) {
-        int m = tile_row(i), o = start + tile_column(j);
-        sum_t u = 0;
-        if (m < outs && o < outputs) {
-          sum_t h = part[i][j];
-          if (place) h += place[(static_cast<index_t>(m) * TAPS + t) * outputs + o];
-          u = scale[m] * h + shift[m];
-        }
-        active[m * (COLUMNS + 1) + tile_column(j)] = u > 0 ? u : sum_t(0);
+        sum_t u = slope * (part[i][j] + still[j]) + offset;
+        open.v[j] = u > 0 ? u : sum_t(0);
       }
+      *reinterpret_cast<Quad*>(active + m * WIDE + tile_column()) = open;
+    }
     __syncthreads();
+    sum_t logit[EACH] = {0};
+    for (int m = 0; m < outs; ++m) {
+      sum_t u = active[m * WIDE + own_column()];
 #pragma unroll
-    for (int i = 0; i < QUADS; ++i) {
-      int q = q0 + 4 * i;
-      if (!exists || q >= shared) continue;
-      sum_t logit = 0;
-      for (int m = 0; m < outs; ++m)
-        logit += weight2[static_cast<index_t>(q) * outs + m] * active[m * (COLUMNS + 1) + own_column()];
-      sum_t higher = t == 0 || logit > most[i] ? logit : most[i];
-      sum_t shrink = t == 0 ? sum_t(0) : exp(most[i] - higher), share = exp(logit - higher);
+      for (int i = 0; i < EACH; ++i) logit[i] += factors[m * WEIGHTS + slot + i] * u;
+    }
+#pragma unroll
+    for (int i = 0; i < EACH; ++i) {
+      if (!exists || q0 + i >= shared) continue;
+      bool higher = t == 0 || logit[i] > most[i];
+      sum_t ratio = exp(higher ? most[i] - logit[i] : logit[i] - most[i]);  // of the smaller term to the larger, 1
+      sum_t shrink = t == 0 ? sum_t(0) : higher ? ratio : sum_t(1), share = higher ? sum_t(1) : ratio;
       norm[i] = norm[i] * shrink + share;
-      most[i] = higher;
+      if (higher) most[i] = logit[i];
+      const scalar_t* from = values + i * pixels + relation.near;
 #pragma unroll
-      for (int s = 0; s < SHARE; ++s) {
-        int channel = q + (s0 + s) * shared;
-        sum_t value = 0;
-        if (relation.near >= 0 && channel < channels) value = beta[(n * channels + channel) * pixels + relation.near];
+      for (int s = 0; s < SUMS; ++s) {
+        sum_t value = relation.near >= 0 && s < summed ? from[s * step] : sum_t(0);
         total[i][s] = total[i][s] * shrink + share * value;
       }
     }
     __syncthreads();
   }
 #pragma unroll
-  for (int i = 0; i < QUADS; ++i) {
-    int q = q0 + 4 * i;
-    if (!exists || q >= shared) continue;
+  for (int i = 0; i < EACH; ++i) {
+    if (!exists || q0 + i >= shared) continue;
+    sum_t share = 1 / norm[i];
 #pragma unroll
-    for (int s = 0; s < SHARE; ++s) {
-      int channel = q + (s0 + s) * shared;
-      if (channel < channels) y[(n * channels + channel) * outputs + mine] = total[i][s] / norm[i];
+    for (int s = 0; s < SUMS; ++s) {
+      index_t channel = mine.n * channels + q0 + i + (s0 + s) * shared;
+      if (s < summed) y[channel * outputs + mine.at] = total[i][s] * share;
     }
   }
 }

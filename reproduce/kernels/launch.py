@@ -1,4 +1,4 @@
-"""The local operators on the CUDA kernels of local.cu; the fused cores come from `launch_fused`."""
+"""The local operators on the CUDA kernels of local.cu; the fused cores come from `launch_pair` and `launch_patch`."""
 
 from torch import Tensor
 

@@ -34,7 +34,7 @@ sum_centres(const scalar_t* __restrict__ g, scalar_t* __restrict__ out,
 }
 
 // out (planes, H, W): sum of g (planes, T, L) over every (output, tap) that reads the pixel.
-extern "C" __global__ void __launch_bounds__(THREADS, 1)
+extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT)
 scatter(const scalar_t* __restrict__ g, scalar_t* __restrict__ out,
         int planes, int height, int width, int rows, int columns) {
   index_t pixels = static_cast<index_t>(height) * width, at = global_thread();
@@ -92,7 +92,7 @@ aggregate(const scalar_t* __restrict__ x, const scalar_t* __restrict__ weight, s
 }
 
 // dx (N, C, H, W): sum over every (output, tap) that reads the pixel of weight times g (N, C, L).
-extern "C" __global__ void __launch_bounds__(THREADS, 1)
+extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT)
 aggregate_to_map(const scalar_t* __restrict__ g, const scalar_t* __restrict__ weight, scalar_t* __restrict__ dx,
                  int batch, int channels, int shared, int height, int width, int rows, int columns) {
   index_t pixels = static_cast<index_t>(height) * width, at = global_thread();

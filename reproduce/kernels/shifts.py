@@ -141,11 +141,7 @@ def subtract(a_NCHW: Tensor, b_NCHW: Tensor, window: Window) -> Tensor:
 def sum_centres(g_NCTL: Tensor, window: Window, height: int, width: int) -> Tensor:
     """Return (N, C, H, W): the taps' sum of g at every centre, zero off the stride grid (gradient of a)."""
     total = g_NCTL.sum(dim=2).unflatten(2, window.out_size(height, width))
-    if window.stride == 1:
-        return total
-    out = g_NCTL.new_zeros(*g_NCTL.shape[:2], height, width)
-    window.centres(out).copy_(total)
-    return out
+    return window.spread_centres(total, height, width)
 
 
 def scatter(g_NCTL: Tensor, window: Window, height: int, width: int) -> Tensor:

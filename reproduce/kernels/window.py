@@ -51,6 +51,14 @@ class Window(NamedTuple):
         """Return (N, C, Ho, Wo): the map at the centre of every output pixel."""
         return x_NCHW if self.stride == 1 else x_NCHW[..., :: self.stride, :: self.stride]
 
+    def spread_centres(self, centre_NCHoWo: Tensor, height: int, width: int) -> Tensor:
+        """Return (N, C, H, W): the transpose of `centres`, zero off the stride grid."""
+        if self.stride == 1:
+            return centre_NCHoWo
+        out = centre_NCHoWo.new_zeros(*centre_NCHoWo.shape[:2], height, width)
+        self.centres(out).copy_(centre_NCHoWo)
+        return out
+
 
 def mirror(x: Tensor, dim: int, pad: int) -> Tensor:
     """Return ``x`` with ``pad`` reflected places on both sides of ``dim``.

@@ -14,7 +14,9 @@ from reproduce.kernels import load
 
 COMPILER = shutil.which("g++")
 HERE = Path(__file__).parent
-KERNEL = re.compile(r'extern "C" __global__ void __launch_bounds__\(THREADS(?:, 1)?\)\s*(\w+)\((.*?)\)\s*\{', re.DOTALL)
+KERNEL = re.compile(
+    r'extern "C" __global__ void __launch_bounds__\(THREADS(?:, \w+)?\)\s*(\w+)\((.*?)\)\s*\{', re.DOTALL
+)
 
 
 def trampoline(name, parameters):

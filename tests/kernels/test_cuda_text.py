@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from reproduce.kernels import Window, launch, launch_fused, load, pair, patch, shifts, sums
+from reproduce.kernels import Window, launch, launch_pair, launch_patch, load, pair, patch, shifts, sums, tiling
 from reproduce.kernels.pair import Pair
 from reproduce.kernels.patch import Patch
 
@@ -98,13 +98,18 @@ def test_weight_sharing(shared, share):
     same(*(local_outputs(m, window, 4, 5, torch.float64, shared, share) for m in (launch, PLAIN)))
 
 
-def make_pair(window, height, width, depth, outs, shared, share, form, dtype=torch.float64, located=True):
+def make_pair(window, height, width, depth, outs, shared, share, form, dtype=torch.float64, located=True, batch=2):
     rows, columns = window.out_size(height, width)
     depth = outs if form == "hidden" else depth
-    maps = (draw(2, depth, height, width), draw(2, depth, height, width), draw(2, shared * share, height, width))
+    maps = [draw(batch, channels, height, width) for channels in (depth, depth, shared * share)]
     place = draw(outs, window.taps, rows * columns) if located else None
     rest = (draw(depth), draw(outs, depth), place, 1 + 0.3 * draw(outs), draw(outs), draw(shared, outs))
     return Pair(*(None if t is None else t.to(dtype) for t in (*maps, *rest)))
+
+
+def make_patch(window, height, width, depth, outs, centred, batch=3):
+    psi, phi = draw(batch, depth, height, width), draw(batch, depth, height, width) if centred else None
+    return Patch(psi, phi, draw(depth, window.taps), draw(depth, window.taps), draw(outs, depth, window.taps))
 
 
 @pytest.mark.parametrize("form", pair.FORMS)
@@ -112,12 +117,12 @@ def make_pair(window, height, width, depth, outs, shared, share, form, dtype=tor
 @pytest.mark.parametrize(("depth", "outs", "shared"), [(3, 5, 2), pytest.param(17, 33, 3, marks=LARGER)])
 def test_pairwise_kernels(window, height, width, depth, outs, shared, form):
     inputs = make_pair(window, height, width, depth, outs, shared, 2, form)
-    ours = launch_fused.attend(inputs, None, None, 1e-5, window, form)
+    ours = launch_pair.attend(inputs, None, None, 1e-5, window, form)
     twin = pair.attend(inputs, None, None, 1e-5, window, form)
     same(ours, twin)
     grad = torch.randn_like(ours[0])
     for batch_stats, more in ((True, None), (False, torch.randn_like(ours[1]))):
-        mine = launch_fused.attend_backward(grad, more, inputs, *ours[1:], batch_stats, 1e-5, window, form)
+        mine = launch_pair.attend_backward(grad, more, inputs, *ours[1:], batch_stats, 1e-5, window, form)
         theirs = pair.attend_backward(grad, more, inputs, *twin[1:], batch_stats, 1e-5, window, form)
         same(mine, theirs, rtol=1e-8, atol=1e-8)
 
@@ -126,24 +131,58 @@ def test_pairwise_kernels_beyond_one_turn():
     """More rows of h than pair_attend holds at once, more weight channels and channels of each than one thread has."""
     window, form = Window(3), "difference"
     inputs = make_pair(window, 5, 9, 3, 70, 9, 9, form)
-    ours, twin = (module.attend(inputs, None, None, 1e-5, window, form) for module in (launch_fused, pair))
+    ours, twin = (module.attend(inputs, None, None, 1e-5, window, form) for module in (launch_pair, pair))
     same(ours, twin)
     grad = torch.randn_like(ours[0])
-    mine = launch_fused.attend_backward(grad, None, inputs, *ours[1:], True, 1e-5, window, form)
+    mine = launch_pair.attend_backward(grad, None, inputs, *ours[1:], True, 1e-5, window, form)
     same(mine, pair.attend_backward(grad, None, inputs, *twin[1:], True, 1e-5, window, form), rtol=1e-8, atol=1e-8)
 
 
-@pytest.mark.parametrize(("rows", "height"), [(1, 16), (16, 16), (17, 32), (36, 48), (64, 64), (70, 48), (130, 48)])
-def test_tiles_are_no_higher_than_needed(rows, height):
-    macros = launch_fused.fused_macros(torch.empty(0), Window(3), rows, FORM=0)
-    assert launch_fused.tile_height(macros) == height
+# (window, H, W): columns in whole vectors and not, many samples a tile, and several tiles.
+SHARED_OUT = [(Window(3), 8, 8), (Window(3), 3, 5), (Window(3, 2), 5, 9)]
+
+
+@pytest.mark.parametrize("blocks", [1, 10**6])
+@pytest.mark.parametrize(("window", "height", "width"), SHARED_OUT)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_pairwise_kernels_however_blocks_share_the_columns(window, height, width, dtype, blocks, monkeypatch):
+    """One block for all tiles, or as many as there can be, over all samples: the same sums."""
+    monkeypatch.setattr(tiling, "BLOCKS", blocks)
+    torch.manual_seed(blocks)
+    inputs, form = make_pair(window, height, width, 6, 20, 3, 2, "difference", batch=7, dtype=dtype), "difference"
+    ours, twin = (module.attend(inputs, None, None, 1e-5, window, form) for module in (launch_pair, pair))
+    bounds = {"rtol": 1e-8, "atol": 1e-8} if dtype == torch.float64 else {"rtol": 1e-4, "atol": 2e-4}
+    same(ours, twin, **bounds)
+    grad = torch.randn_like(ours[0])
+    mine = launch_pair.attend_backward(grad, None, inputs, *ours[1:], True, 1e-5, window, form)
+    same(mine, pair.attend_backward(grad, None, inputs, *ours[1:], True, 1e-5, window, form), **bounds)
+
+
+@pytest.mark.parametrize("blocks", [1, 10**6])
+@pytest.mark.parametrize(("window", "height", "width"), SHARED_OUT)
+def test_patchwise_kernels_however_blocks_share_the_columns(window, height, width, blocks, monkeypatch):
+    monkeypatch.setattr(tiling, "BLOCKS", blocks)
+    inputs = make_patch(window, height, width, 4, 6, centred=True, batch=9)
+    ours = launch_patch.project(inputs, window)
+    same([ours], [patch.project(inputs, window)])
+    grad = torch.randn_like(ours)
+    same(launch_patch.project_backward(grad, inputs, window), patch.project_backward(grad, inputs, window))
+
+
+def test_statistics_of_a_row_far_from_zero():
+    """Squares are summed about a value of the row: a mean a million times the deviation loses no variance."""
+    window = Window(3)
+    inputs = make_pair(window, 8, 8, 3, 5, 2, 2, "difference", dtype=torch.float64)._replace(place=None)
+    moved = inputs._replace(place=torch.full((5, 9, 64), 1e6, dtype=torch.float64))
+    plain, far = (launch_pair.attend(each, None, None, 1e-5, window, "difference") for each in (inputs, moved))
+    torch.testing.assert_close(far[4], plain[4], rtol=1e-9, atol=0)
 
 
 def test_pairwise_kernels_with_given_statistics_and_no_position():
     window = Window(3)
     inputs = make_pair(window, 5, 4, 3, 5, 2, 2, "difference", located=False)
     given = draw(5), draw(5).square() + 0.5
-    ours = launch_fused.attend(inputs, *given, 1e-5, window, "difference")
+    ours = launch_pair.attend(inputs, *given, 1e-5, window, "difference")
     same(ours, pair.attend(inputs, *given, 1e-5, window, "difference"))
 
 
@@ -153,8 +192,8 @@ def test_pairwise_kernels_with_given_statistics_and_no_position():
 def test_inference_in_one_kernel(window, height, width, depth, outs, shared, share, form):
     inputs = make_pair(window, height, width, depth, outs, shared, share, form, located=share != 3)
     given = draw(outs), draw(outs).square() + 0.5
-    assert launch_fused.fits_one_kernel(inputs, form)
-    ours = launch_fused.attend(inputs, *given, 1e-5, window, form, keep=False)
+    assert launch_pair.fits_one_kernel(inputs, form)
+    ours = launch_pair.attend(inputs, *given, 1e-5, window, form, keep=False)
     same(ours, pair.attend(inputs, *given, 1e-5, window, form, keep=False))
     same(ours[:1], pair.attend(inputs, *given, 1e-5, window, form)[:1])
 
@@ -163,13 +202,11 @@ def test_inference_in_one_kernel(window, height, width, depth, outs, shared, sha
 @pytest.mark.parametrize(("window", "height", "width"), FEW)
 @pytest.mark.parametrize(("depth", "outs"), [(2, 3), pytest.param(5, 35, marks=LARGER)])
 def test_patchwise_kernels(window, height, width, depth, outs, centred):
-    psi, phi = draw(3, depth, height, width), draw(3, depth, height, width) if centred else None
-    rest = draw(depth, window.taps), draw(depth, window.taps), draw(outs, depth, window.taps)
-    inputs = Patch(psi, phi, *rest)
-    ours = launch_fused.project(inputs, window)
+    inputs = make_patch(window, height, width, depth, outs, centred)
+    ours = launch_patch.project(inputs, window)
     same([ours], [patch.project(inputs, window)])
     grad = torch.randn_like(ours)
-    same(launch_fused.project_backward(grad, inputs, window), patch.project_backward(grad, inputs, window))
+    same(launch_patch.project_backward(grad, inputs, window), patch.project_backward(grad, inputs, window))
 
 
 def test_kernels_are_deterministic():
@@ -177,8 +214,8 @@ def test_kernels_are_deterministic():
     inputs = make_pair(window, 5, 9, 3, 5, 2, 2, "difference", torch.float32)
     found = []
     for _ in range(2):
-        out = launch_fused.attend(inputs, None, None, 1e-5, window, "difference")
-        grads = launch_fused.attend_backward(
+        out = launch_pair.attend(inputs, None, None, 1e-5, window, "difference")
+        grads = launch_pair.attend_backward(
             torch.ones_like(out[0]), None, inputs, *out[1:], True, 1e-5, window, "difference"
         )
         found.append([*out, *grads])

@@ -5,7 +5,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reproduce.kernels import Window, aggregation, launch, launch_fused, reference, subtraction, subtraction2
+from reproduce.kernels import (
+    Window,
+    aggregation,
+    launch,
+    launch_pair,
+    launch_patch,
+    reference,
+    subtraction,
+    subtraction2,
+)
 from reproduce.kernels.pair import Pair
 from reproduce.kernels.patch import Patch
 from reproduce.kernels.window import mirror
@@ -162,8 +171,8 @@ def test_maps_that_kernels_cannot_number_are_refused_before_anything_runs():
         lambda: launch.subtract(x, x, window),
         lambda: launch.aggregate(x, weight, window),
         lambda: launch.aggregate_to_map(x, weight, window, side, side),
-        lambda: launch_fused.project(Patch(x, None, vector, vector, vector), window),
-        lambda: launch_fused.attend(Pair(x, x, x, *[vector] * 6), None, None, 1e-5, window, "difference"),
+        lambda: launch_patch.project(Patch(x, None, vector, vector, vector), window),
+        lambda: launch_pair.attend(Pair(x, x, x, *[vector] * 6), None, None, 1e-5, window, "difference"),
     ):
         with pytest.raises(ValueError, match="fewer than"):
             call()

@@ -10,18 +10,33 @@ import re
 
 import pytest
 
+from reproduce.kernels import tiling
+
 from . import compiler, host
 
 ARCHITECTURES = (75, 80, 86, 89, 90, 100)
 KERNELS = (1, 3, 5, 7, 9, 11)
-HEIGHTS = (16, 32, 48, 64)
+HEIGHTS = tiling.HEIGHTS
+
+
+def tiled(choice):
+    return [((choice, value), ("ROWS", rows)) for rows in HEIGHTS for value in (0, 1)]
+
+
+def outer(choice):
+    return [(*last, ("ACROSS", across)) for last in tiled(choice) for across in HEIGHTS]
+
+
 LAST = {
     "local": [()],
-    "pair": [(("FORM", form), ("ROWS", rows)) for rows in HEIGHTS for form in (0, 1)],
-    "infer": [(("FORM", form), ("ROWS", rows)) for rows in HEIGHTS for form in (0, 1)],
-    "patch": [(("CENTRE", centre), ("ROWS", rows)) for rows in HEIGHTS for centre in (0, 1)],
+    "pair": tiled("FORM"),
+    "pair_maps": tiled("FORM"),
+    "pair_weights": outer("FORM"),
+    "infer": tiled("FORM"),
+    "patch": tiled("CENTRE"),
+    "patch_weight": outer("CENTRE"),
 }
-SCALARS = {"local": (0, 1, 2, 3), "pair": (2, 3), "infer": (2, 3), "patch": (2, 3)}
+SCALARS = dict.fromkeys(LAST, (2, 3)) | {"local": (0, 1, 2, 3)}
 
 pytestmark = pytest.mark.skipif(compiler.library() is None, reason="torch came without NVRTC")
 
@@ -138,6 +153,6 @@ def test_every_macro_set(source, architecture):
 def test_launch_bounds():
     for source in LAST:
         text = compiler.load.read_source(source)
-        assert text.count("__global__ void") == len(re.findall(r"__launch_bounds__\(THREADS(?:, 1)?\)\n", text))
+        assert text.count("__global__ void") == len(re.findall(r"__launch_bounds__\(THREADS(?:, \w+)?\)\n", text))
         assert "#define THREADS 256" in text
         assert "atomic" not in text.replace("no atomics", "")

@@ -1,4 +1,4 @@
-"""The fused cores on the CUDA kernels of pair.cu and patch.cu: same functions, same results as `pair` and `patch`.
+"""Pairwise attention on the CUDA kernels of pair*.cu and infer.cu: same functions, same results as `pair`.
 
 Nothing here reads a value back to the host. Partial sums of blocks are added by torch in a fixed order.
 """
@@ -9,34 +9,12 @@ from torch import Tensor
 from . import launch, load
 from .load import THREADS, Macros
 from .pair import Gradients, Pair
-from .patch import Patch
+from .tiling import cdiv, count_strips, fused_macros, make_grid, make_outer_grid, tile_width
 from .window import Window, fold_border
 
-COLUMNS = 64  # columns of a matrix tile, as in tile.cuh
-CHUNK = 4096  # columns that one block sums for a weight gradient
 STRETCH = 1024  # columns that one block rewrites in pair_unnormalize, as in pair.cu
 WEIGHTS = 8  # weight channels of a block, as in infer.cu
 SHARE = 8  # channels of a thread, as in common.cuh
-SPLITS = 128  # blocks that share the batch in the patchwise weight gradient
-
-
-def cdiv(a: int, b: int) -> int:
-    """Return a / b rounded up."""
-    return -(-a // b)
-
-
-def fused_macros(like: Tensor, window: Window, rows: int, **more: int) -> Macros:
-    """Return the macro set of pair.cu and infer.cu (FORM) or patch.cu (CENTRE) for matrices of so many rows.
-
-    The fewest tiles of at most 64 rows, and these no higher than they need be: rows beyond the matrix cost like others.
-    """
-    height = 16 * max(1, cdiv(rows, 16 * max(1, cdiv(rows, 64))))
-    return (*launch.local_macros(like, window), *more.items(), ("ROWS", height))
-
-
-def tile_height(macros: Macros) -> int:
-    """Return the rows of a tile."""
-    return dict(macros)["ROWS"]
 
 
 def attend(
@@ -78,12 +56,13 @@ def _infer(pair: Pair, affine: tuple[Tensor, Tensor], window: Window, form: str)
     (outs, depth), shared = pair.weight1.shape, len(pair.weight2)
     macros = fused_macros(pair.beta, window, outs, FORM=int(form == "product"))
     y = pair.beta.new_empty(batch, channels, rows, columns)
-    grid = batch * cdiv(rows * columns, COLUMNS), cdiv(shared, WEIGHTS), cdiv(channels // shared, SHARE)
+    sums = SHARE // 2 if pair.beta.dtype == torch.float64 else SHARE  # channels of a thread, as in infer.cu
+    blocks = cdiv(batch * rows * columns, tile_width(macros))
     tensors = (pair.a, pair.b, pair.c, pair.weight1, pair.place, *affine, pair.weight2, pair.beta)
     load.run(
-        "infer", "pair_infer", macros, grid,
+        "infer", "pair_infer", macros, (blocks, cdiv(shared, WEIGHTS), cdiv(channels // shared, sums)),
         *(None if tensor is None else tensor.contiguous() for tensor in tensors), y,
-        depth, outs, shared, channels, height, width, rows, columns,
+        batch, depth, outs, shared, channels, height, width, rows, columns,
     )  # fmt: skip
     return y
 
@@ -104,28 +83,30 @@ def _project(pair: Pair, window: Window, form: str) -> tuple[Tensor, Tensor, Ten
     (batch, depth, height, width), outs = pair.a.shape, pair.weight1.shape[0]
     rows, columns = window.out_size(height, width)
     size = load.check_size(window.taps * rows * columns)
-    macros = fused_macros(pair.a, window, outs, FORM=int(form == "product"))
-    tiles, place = cdiv(size, COLUMNS), None if pair.place is None else pair.place.contiguous()
+    macros, total = fused_macros(pair.a, window, outs, FORM=int(form == "product")), batch * size
+    strips, place = count_strips(macros, outs, total), None if pair.place is None else pair.place.contiguous()
+    grid = make_grid(macros, outs, total, strips)
     hidden = pair.a.new_empty(batch, outs, window.taps, rows * columns)
-    sums, squares = pair.a.new_empty(2, outs, batch * tiles)
+    sums, squares = pair.a.new_empty(2, outs, grid[0])
     load.run(
-        "pair", "pair_project", macros, (batch * tiles, cdiv(outs, tile_height(macros)), 1),
+        "pair", "pair_project", macros, grid,
         pair.a.contiguous(), pair.b.contiguous(), pair.c.contiguous(), pair.weight1.contiguous(), place,
-        hidden, sums, squares, depth, outs, height, width, rows, columns,
+        hidden, sums, squares, batch, strips, depth, outs, height, width, rows, columns,
     )  # fmt: skip
-    return hidden, *_combine(sums.double(), squares.double(), size, tiles, batch, hidden.dtype)
+    mean, var = _combine(sums.double(), squares.double(), total, strips * tile_width(macros))
+    return hidden, mean.to(hidden.dtype), var.to(hidden.dtype)
 
 
-def _combine(
-    sums: Tensor, squares: Tensor, size: int, tiles: int, batch: int, dtype: torch.dtype
-) -> tuple[Tensor, Tensor]:
-    """Return mean and variance from sums and centred squares of tiles (Chan's formula): no cancellation."""
-    counts = torch.full((tiles,), float(COLUMNS), dtype=torch.float64, device=sums.device)
-    counts[-1:].fill_(size - COLUMNS * (tiles - 1))
-    counts = counts.repeat(batch)
-    mean = sums.sum(1) / (batch * size)
+def _combine(sums: Tensor, squares: Tensor, total: int, each: int) -> tuple[Tensor, Tensor]:
+    """Return mean and variance from the sums and centred squares of blocks (Chan's formula): no cancellation.
+
+    Every block has ``each`` of the ``total`` values of a row, the last one what is left.
+    """
+    counts = torch.full((sums.shape[1],), float(each), dtype=torch.float64, device=sums.device)
+    counts[-1:].fill_(total - each * (len(counts) - 1))
+    mean = sums.sum(1) / total
     apart = (counts * (sums / counts - mean.unsqueeze(1)).square()).sum(1)
-    return mean.to(dtype), ((squares.sum(1) + apart) / (batch * size)).to(dtype)
+    return mean, (squares.sum(1) + apart) / total
 
 
 def attend_backward(
@@ -147,7 +128,7 @@ def attend_backward(
     grad_beta = launch.aggregate_to_map(grad_y, alpha, window, height, width)
     scale, shift = _fold(pair, mean, var, eps)
     g, total, product = _unactivate(logits, pair, hidden, scale, shift, mean, macros)
-    weight2 = _sum_weight2(logits, hidden, scale, shift, macros)
+    weight2 = _sum_weight2(logits, hidden, scale, shift, window, form)
     rstd = torch.rsqrt(var + eps)
     normed = product * rstd.double()
     size, outs = window.taps * rows * columns, hidden.shape[1]
@@ -169,24 +150,24 @@ def _unactivate(
     logits: Tensor, pair: Pair, hidden: Tensor, scale: Tensor, shift: Tensor, mean: Tensor, macros: Macros
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return g (N, M, T, L) and, in float64, its sums and its sums with h - mean, (M,)."""
-    batch, outs = hidden.shape[:2]
-    size, shared = hidden[0, 0].numel(), logits.shape[1]
-    tiles, g = cdiv(size, COLUMNS), torch.empty_like(hidden)
-    sums, products = hidden.new_empty(2, outs, batch * tiles)
+    (batch, outs), shared, size = hidden.shape[:2], logits.shape[1], hidden.shape[2:].numel()
+    strips = count_strips(macros, outs, batch * size)
+    grid, g = make_grid(macros, outs, batch * size, strips), torch.empty_like(hidden)
+    sums, products = hidden.new_empty(2, outs, grid[0])
     load.run(
-        "pair", "pair_unactivate", macros, (batch * tiles, cdiv(outs, tile_height(macros)), 1),
-        logits, pair.weight2.contiguous(), hidden, scale, shift, mean, g, sums, products, outs, shared, size,
+        "pair", "pair_unactivate", macros, grid, logits, pair.weight2.contiguous(), hidden, scale, shift, mean,
+        g, sums, products, batch, strips, outs, shared, size,
     )  # fmt: skip
     return g, sums.sum(1, dtype=torch.float64), products.sum(1, dtype=torch.float64)
 
 
-def _sum_weight2(logits: Tensor, hidden: Tensor, scale: Tensor, shift: Tensor, macros: Macros) -> Tensor:
-    batch, outs = hidden.shape[:2]
-    size, shared = hidden[0, 0].numel(), logits.shape[1]
-    blocks = batch * cdiv(size, CHUNK)
-    parts = hidden.new_empty(blocks, shared, outs)
-    grid = (blocks, cdiv(shared, tile_height(macros)), cdiv(outs, COLUMNS))
-    load.run("pair", "pair_weight2", macros, grid, logits, hidden, scale, shift, parts, outs, shared, size, CHUNK)
+def _sum_weight2(logits: Tensor, hidden: Tensor, scale: Tensor, shift: Tensor, window: Window, form: str) -> Tensor:
+    (batch, outs), shared, size = hidden.shape[:2], logits.shape[1], hidden.shape[2:].numel()
+    macros = fused_macros(hidden, window, shared, outs, FORM=int(form == "product"))
+    chunk, grid = make_outer_grid(macros, shared, outs, batch * size)
+    parts = hidden.new_empty(grid[0], shared, outs)
+    tensors = logits, hidden, scale, shift, parts
+    load.run("pair_weights", "pair_weight2", macros, grid, *tensors, batch, chunk, outs, shared, size)
     return parts.sum(0)
 
 
@@ -200,78 +181,17 @@ def _unrelate(pair: Pair, g: Tensor, window: Window, form: str) -> tuple[Tensor,
     product, size = form == "product", window.taps * rows * columns
     maps = pair.a.contiguous(), pair.b.contiguous(), pair.c.contiguous()
     shapes = depth, outs, height, width, rows, columns
-    macros, blocks = fused_macros(g, window, outs, FORM=int(product)), batch * cdiv(size, CHUNK)
-    parts = g.new_empty(blocks, outs, depth)
-    grid = (blocks, cdiv(outs, tile_height(macros)), cdiv(depth, COLUMNS))
-    load.run("pair", "pair_weight1", macros, grid, g, *maps, parts, *shapes, CHUNK)
+    macros = fused_macros(g, window, outs, depth, FORM=int(product))
+    chunk, grid = make_outer_grid(macros, outs, depth, batch * size)
+    parts = g.new_empty(grid[0], outs, depth)
+    load.run("pair_weights", "pair_weight1", macros, grid, g, *maps, parts, batch, chunk, *shapes)
     macros, weight1 = fused_macros(g, window, depth, FORM=int(product)), pair.weight1.contiguous()
-    high = cdiv(depth, tile_height(macros))
     centre = g.new_empty(batch, depth, rows, columns)
     plain = torch.empty_like(centre) if product else None
-    grid = (batch * cdiv(rows * columns, COLUMNS), high, 1)
-    load.run("pair", "pair_to_centre", macros, grid, g, *maps, weight1, centre, plain, *shapes)
+    grid = make_grid(macros, depth, batch * rows * columns)
+    load.run("pair_maps", "pair_to_centre", macros, grid, g, *maps, weight1, centre, plain, batch, *shapes)
     padded = g.new_empty(batch, depth, height + 2 * window.pad, width + 2 * window.pad)
-    grid = (batch * cdiv(padded[0, 0].numel(), COLUMNS), high, 1) if batch else (0, 1, 1)
-    load.run("pair", "pair_to_neighbour", macros, grid, g, *maps, weight1, padded, *shapes)
+    grid = make_grid(macros, depth, batch * padded.shape[2:].numel())
+    load.run("pair_maps", "pair_to_neighbour", macros, grid, g, *maps, weight1, padded, batch, *shapes)
     grad_c = torch.zeros_like(pair.c) if plain is None else plain.sum((0, 2, 3))
-    return spread_centres(centre, window, height, width), fold_border(padded, window), grad_c, parts.sum(0)
-
-
-def spread_centres(centre: Tensor, window: Window, height: int, width: int) -> Tensor:
-    """Return (N, C, H, W) with ``centre`` (N, C, Ho, Wo) on the stride grid and zeros elsewhere."""
-    if window.stride == 1:
-        return centre
-    out = centre.new_zeros(*centre.shape[:2], height, width)
-    window.centres(out).copy_(centre)
-    return out
-
-
-def project(patch: Patch, window: Window) -> Tensor:
-    """Return h (N, M, Ho, Wo) as `patch.project` does."""
-    load.check_map(patch.psi.shape[-2:], window.pad)
-    (batch, depth, height, width), outs = patch.psi.shape, patch.weight1.shape[0]
-    rows, columns = window.out_size(height, width)
-    macros = fused_macros(patch.psi, window, outs, CENTRE=int(patch.phi is not None))
-    out = patch.psi.new_empty(batch, outs, rows, columns)
-    load.run(
-        "patch", "patch_project", macros,
-        (batch * cdiv(rows * columns, COLUMNS), cdiv(outs, tile_height(macros)), 1),
-        *_dense(patch), patch.weight1.contiguous(), out, depth, outs, height, width, rows, columns,
-    )  # fmt: skip
-    return out
-
-
-def _dense(patch: Patch) -> tuple[Tensor | None, ...]:
-    return tuple(None if tensor is None else tensor.contiguous() for tensor in patch[:4])
-
-
-def project_backward(grad_h: Tensor, patch: Patch, window: Window) -> tuple[Tensor | None, ...]:
-    """Return the gradients as `patch.project_backward` does."""
-    load.check_map(patch.psi.shape[-2:], window.pad)
-    (batch, depth, height, width), outs = patch.psi.shape, patch.weight1.shape[0]
-    rows, columns = window.out_size(height, width)
-    inputs, g, maps, weight = depth * window.taps, grad_h.contiguous(), _dense(patch), patch.weight1.contiguous()
-    shapes, centred = (depth, outs, height, width, rows, columns), patch.phi is not None
-    samples = max(1, cdiv(batch, SPLITS))
-    blocks = cdiv(batch, samples)
-    macros = fused_macros(g, window, outs, CENTRE=int(centred))
-    parts = g.new_empty(blocks, outs, depth, window.taps)
-    grid = (blocks, cdiv(outs, tile_height(macros)), cdiv(inputs, COLUMNS))
-    load.run("patch", "patch_weight", macros, grid, g, *maps, parts, batch, samples, *shapes)
-    macros = fused_macros(g, window, inputs, CENTRE=int(centred))
-    affine = g.new_empty(2, blocks, depth, window.taps)
-    grid = (blocks, cdiv(inputs, tile_height(macros)), 1)
-    load.run("patch", "patch_rows", macros, grid, g, *maps, weight, *affine, batch, samples, *shapes)
-    macros = fused_macros(g, window, depth, CENTRE=int(centred))
-    high = cdiv(depth, tile_height(macros))
-    padded = g.new_empty(batch, depth, height + 2 * window.pad, width + 2 * window.pad)
-    tiles = cdiv((height + 2 * window.pad) * (width + 2 * window.pad), COLUMNS)
-    load.run("patch", "patch_to_map", macros, (batch * tiles, high, 1), g, *maps, weight, padded, 0, *shapes)
-    phi = None
-    if centred:
-        centre = g.new_empty(batch, depth, rows, columns)
-        grid = (batch * cdiv(rows * columns, COLUMNS), high, 1)
-        load.run("patch", "patch_to_map", macros, grid, g, *maps, weight, centre, 1, *shapes)
-        phi = spread_centres(centre, window, height, width)
-    scale, shift = (part.sum(0) for part in affine)  # two tensors, not two views of one: operators may not alias
-    return fold_border(padded, window), phi, scale, shift, parts.sum(0)
+    return window.spread_centres(centre, height, width), fold_border(padded, window), grad_c, parts.sum(0)

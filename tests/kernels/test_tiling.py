@@ -1,0 +1,46 @@
+"""How products are cut into tiles: everything covered, nothing twice, no more than needed."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reproduce.kernels import Window, tiling
+
+
+def macros(rows, across=None):
+    return tiling.fused_macros(torch.empty(0), Window(3), rows, across, FORM=0)
+
+
+@pytest.mark.parametrize(("rows", "height"), [(1, 16), (16, 16), (17, 32), (36, 64), (64, 64), (70, 32), (784, 64)])
+def test_tiles_are_no_higher_than_needed(rows, height):
+    assert tiling.fit(rows) == height == tiling.tile_height(macros(rows))
+
+
+@given(rows=st.integers(1, 900), total=st.integers(1, 10**8))
+def test_grids_cover_every_value_once(rows, total):
+    chosen = macros(rows)
+    strips = tiling.count_strips(chosen, rows, total)
+    across, high, one = tiling.make_grid(chosen, rows, total, strips)
+    wide, tall = strips * tiling.tile_width(chosen), tiling.tile_height(chosen)
+    assert (across - 1) * wide < total <= across * wide
+    assert (high - 1) * tall < rows <= high * tall
+    assert one == 1
+    assert 1 <= strips <= tiling.STRIPS
+
+
+@given(rows=st.integers(1, 300), across=st.integers(1, 900), total=st.integers(1, 10**9))
+def test_gradients_cover_every_column_once(rows, across, total):
+    chosen = macros(rows, across)
+    chunk, (blocks, high, wide) = tiling.make_outer_grid(chosen, rows, across, total)
+    sizes, (least, most) = dict(chosen), tiling.CHUNK
+    assert (blocks - 1) * chunk < total <= blocks * chunk
+    assert (high - 1) * sizes["ROWS"] < rows <= high * sizes["ROWS"]
+    assert (wide - 1) * sizes["ACROSS"] < across <= wide * sizes["ACROSS"]
+    assert least <= chunk <= most
+    assert chunk % least == 0
+
+
+def test_an_empty_batch_launches_nothing():
+    assert tiling.make_grid(macros(5), 5, 0)[0] == 0
+    assert tiling.make_outer_grid(macros(5, 5), 5, 5, 0)[1][0] == 0

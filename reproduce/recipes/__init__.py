@@ -55,7 +55,9 @@ def resolve(
 def find_entry(row: str) -> Entry:
     """Return the registry's entry of ``row``; raises UserError with the nearest name."""
     if row not in ENTRIES:
-        raise UserError(f"no row is called '{row}'", did_you_mean(row, ENTRIES))
+        table = TABLES.get(row)
+        hint = f"that is a table; its rows: {', '.join(table.rows)}" if table else did_you_mean(row, ENTRIES)
+        raise UserError(f"no row is called '{row}'", hint)
     return ENTRIES[row]
 
 

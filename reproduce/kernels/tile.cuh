@@ -165,6 +165,5 @@ __device__ __forceinline__ sum_t sum_rows(const sum_t (&value)[4], sum_t* pool) 
   total = 0;
   if (threadIdx.x < ROWS)
     for (int x = 0; x < HELPERS; ++x) total += parts[threadIdx.x * HELPERS + x];
-  __syncthreads();
   return total;
 }

@@ -76,13 +76,15 @@ static void create() {
   ready = true;
 }
 
-// One block; 1 when some of its threads ended while others waited at a barrier.
+// One block; 1 when some of its threads ended while others waited at a barrier. From barrier to barrier threads run
+// in rising order, then in falling order, and so on: what lacks a barrier goes wrong in the one or in the other.
 static int run_block() {
-  int broken = 0;
+  int broken = 0, falling = (blockIdx.x + blockIdx.y + blockIdx.z) % 2;
   for (int t = 0; t < kThreads; ++t) done[t] = false;
-  for (int alive = kThreads; alive > 0;) {
+  for (int alive = kThreads; alive > 0; falling = !falling) {
     int before = alive;
-    for (int t = 0; t < kThreads; ++t) {
+    for (int turn = 0; turn < kThreads; ++turn) {
+      int t = falling ? kThreads - 1 - turn : turn;
       if (done[t]) continue;
       resume(t);
       if (done[t]) --alive;

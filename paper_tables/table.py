@@ -46,6 +46,7 @@ from reproduce.errors import UserError
 from reproduce.files import read_listed
 from reproduce.recipe import BUDGETS, Recipe, override
 from reproduce.recipes import find_entry, find_table, resolve
+from reproduce.recipes.entry import PaperTable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -210,29 +211,7 @@ def build(
         options=options,
         seeds=seeds,
     )
-    rows = tuple(builder.row(row) for row in paper.rows)
-    plain = DEFINITIONS[paper.name].against
-    return Table(
-        name=paper.name,
-        number=paper.number,
-        title=paper.title,
-        budget=builder.budget,
-        variant=builder.variant,
-        scale=_joined(recipe.scale for recipe in plan.values()),
-        dataset=selection.dataset or _joined(recipe.data.name for recipe in plan.values()),
-        data_sha256=selection.data_sha256,
-        precision=precision,
-        rows=rows,
-        against_published=tuple(compare_published(builder.values, paper.rows, plain)) if plain else (),
-        against=tuple(builder.compare(paper.rows, plain)) if plain else (),
-        pairs=tuple(builder.pair(rows, *pair) for pair in DEFINITIONS[paper.name].pairs),
-        notes=(
-            *notes.write(plan, selection, rows, DEFINITIONS[paper.name], headline),
-            *notes.explain_left_out(left_out or {}),
-            *notes.list_others(builder.values, paper.rows),
-        ),
-        footnotes=tuple(entry for entry in deviations.read() if any(entry.number in row.footnotes for row in rows)),
-    )
+    return builder.build(paper, left_out or {})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -257,6 +236,31 @@ class _Builder:
     @property
     def variant(self) -> str:
         return next(iter(self.plan.values())).variant
+
+    def build(self, paper: PaperTable, left_out: Mapping[str, str]) -> Table:
+        rows, definition = tuple(self.row(row) for row in paper.rows), DEFINITIONS[self.name]
+        plain = definition.against
+        return Table(
+            name=paper.name,
+            number=paper.number,
+            title=paper.title,
+            budget=self.budget,
+            variant=self.variant,
+            scale=_joined(recipe.scale for recipe in self.plan.values()),
+            dataset=self.selection.dataset or _joined(recipe.data.name for recipe in self.plan.values()),
+            data_sha256=self.selection.data_sha256,
+            precision=self.precision,
+            rows=rows,
+            against_published=tuple(compare_published(self.values, paper.rows, plain)) if plain else (),
+            against=tuple(self.compare(paper.rows, plain)) if plain else (),
+            pairs=tuple(self.pair(rows, *pair) for pair in definition.pairs),
+            notes=(
+                *notes.write(self.plan, self.selection, rows, definition, self.headline),
+                *notes.explain_left_out(left_out),
+                *notes.list_others(self.values, paper.rows),
+            ),
+            footnotes=tuple(entry for entry in deviations.read() if any(entry.number in row.footnotes for row in rows)),
+        )
 
     def row(self, row: str) -> Row:
         values = {metric: value for (name, metric), value in self.values.items() if name == row}

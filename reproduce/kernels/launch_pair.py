@@ -186,12 +186,11 @@ def _unrelate(pair: Pair, g: Tensor, window: Window, form: str) -> tuple[Tensor,
     parts = g.new_empty(grid[0], outs, depth)
     load.run("pair_weights", "pair_weight1", macros, grid, g, *maps, parts, batch, chunk, *shapes)
     macros, weight1 = fused_macros(g, window, depth, FORM=int(product)), pair.weight1.contiguous()
-    centre = g.new_empty(batch, depth, rows, columns)
-    plain = torch.empty_like(centre) if product else None
-    grid = make_grid(macros, depth, batch * rows * columns)
-    load.run("pair_maps", "pair_to_centre", macros, grid, g, *maps, weight1, centre, plain, batch, *shapes)
+    centre, grid = g.new_empty(batch, depth, rows, columns), make_grid(macros, depth, batch * rows * columns)
+    sums = g.new_empty(depth, grid[0]) if product else None
+    load.run("pair_maps", "pair_to_centre", macros, grid, g, *maps, weight1, centre, sums, batch, *shapes)
     padded = g.new_empty(batch, depth, height + 2 * window.pad, width + 2 * window.pad)
     grid = make_grid(macros, depth, batch * padded.shape[2:].numel())
     load.run("pair_maps", "pair_to_neighbour", macros, grid, g, *maps, weight1, padded, batch, *shapes)
-    grad_c = torch.zeros_like(pair.c) if plain is None else plain.sum((0, 2, 3))
+    grad_c = torch.zeros_like(pair.c) if sums is None else sums.sum(1)
     return window.spread_centres(centre, height, width), fold_border(padded, window), grad_c, parts.sum(0)

@@ -13,7 +13,7 @@
 
 // h (N, M, T, L) = weight relu(u) + place, a block ``strips`` tiles of it. Of its part of every row it also writes the
 // sum and the sum of squares about their mean; it counts them from the row's first value, so that nothing cancels.
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT)
 pair_project(const scalar_t* __restrict__ a, const scalar_t* __restrict__ b, const scalar_t* __restrict__ c,
              const scalar_t* __restrict__ weight, const scalar_t* __restrict__ place, scalar_t* __restrict__ hidden,
              scalar_t* __restrict__ sums, scalar_t* __restrict__ squares,

@@ -3,7 +3,7 @@
 #include "tile.cuh"
 #include "relation.cuh"
 
-#define FEW (FORM == 1 ? 1 : RESIDENT)  // two sums for each value take registers of their own
+#define FEW (STRIDE > 1 || FORM == 1 ? 1 : RESIDENT)  // strides and products take registers of their own
 
 // The four pixels of this thread, on a grid ``broad`` wide: what their operands need for every tap.
 struct Pixels {
@@ -20,11 +20,11 @@ struct Pixels {
   }
 };
 
-// Gradient of a at the centres (N, D, L), and (FORM 1) the plain sum over taps that c needs.
+// Gradient of a at the centres (N, D, L), and (FORM 1) that of c, a value a row and block.
 extern "C" __global__ void __launch_bounds__(THREADS, FEW)
 pair_to_centre(const scalar_t* __restrict__ g, const scalar_t* __restrict__ a, const scalar_t* __restrict__ b,
                const scalar_t* __restrict__ c, const scalar_t* __restrict__ weight, scalar_t* __restrict__ grad_a,
-               scalar_t* __restrict__ grad_sum,
+               scalar_t* __restrict__ grad_c,
                int batch, int depth, int outs, int height, int width, int rows, int columns) {
   alignas(16) __shared__ sum_t pool[POOL];
   int outputs = rows * columns, first = blockIdx.y * ROWS;
@@ -36,13 +36,10 @@ pair_to_centre(const scalar_t* __restrict__ g, const scalar_t* __restrict__ a, c
   Relation relation(Maps{a, b, c, depth, height, width, rows, columns});
   Plain right(g, 0, outs, TAPS * outputs);
   sum_t total[4][4], part[4][4];
-#if FORM == 1
-  sum_t plain[4][4];
-  clear(plain);
-#else
-  static_cast<void>(grad_sum);
-#endif
   clear(total);
+#if FORM == 1
+  sum_t plain[4] = {0};
+#endif
   for (int t = 0; t < TAPS; ++t) {
     clear(part);
     right.place(Spot{mine.n, t * outputs + mine.at}, own_column() < wide);
@@ -59,7 +56,7 @@ pair_to_centre(const scalar_t* __restrict__ g, const scalar_t* __restrict__ a, c
         if (!(relation.join(relation.left(d), near, d) > 0)) continue;
 #if FORM == 1
         total[i][j] += part[i][j] * near;
-        plain[i][j] += part[i][j];
+        plain[i] += part[i][j];
 #else
         total[i][j] += part[i][j];
 #endif
@@ -69,12 +66,15 @@ pair_to_centre(const scalar_t* __restrict__ g, const scalar_t* __restrict__ a, c
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
     int d = first + tile_row() + i;
-    if (d >= depth || count <= 0) continue;
-    store4(total[i], grad_a, quad, d, depth, outputs, count);
-#if FORM == 1
-    store4(plain[i], grad_sum, quad, d, depth, outputs, count);
-#endif
+    if (d < depth && count > 0) store4(total[i], grad_a, quad, d, depth, outputs, count);
   }
+#if FORM == 1
+  sum_t sum = sum_rows(plain, pool);
+  int d = first + threadIdx.x;
+  if (threadIdx.x < ROWS && d < depth) grad_c[static_cast<index_t>(d) * gridDim.x + blockIdx.x] = sum;
+#else
+  static_cast<void>(grad_c);
+#endif
 }
 
 // Gradient of b on the padded grid (N, D, H + 2p, W + 2p): every padded pixel gathers from the outputs that read it.

@@ -16,76 +16,61 @@ from . import compiler, host
 
 ARCHITECTURES = (75, 80, 86, 89, 90, 100)
 KERNELS = (1, 3, 5, 7, 9, 11)
-HEIGHTS = tiling.HEIGHTS
-
-
-def tiled(choice):
-    return [((choice, value), ("ROWS", rows)) for rows in HEIGHTS for value in (0, 1)]
-
-
-def outer(choice):
-    return [(*last, ("ACROSS", across)) for last in tiled(choice) for across in HEIGHTS]
-
-
-LAST = {
-    "local": [()],
-    "pair": tiled("FORM"),
-    "pair_maps": tiled("FORM"),
-    "pair_weights": outer("FORM"),
-    "infer": tiled("FORM"),
-    "patch": tiled("CENTRE"),
-    "patch_weight": outer("CENTRE"),
+WINDOW = {"KERNEL": KERNELS, "STRIDE": (1, 2, 3, 4), "DILATION": (1, 2, 3), "REFLECT": (1, 0)}
+TILE, OUTER = {"ROWS": tiling.HEIGHTS}, {"ROWS": tiling.HEIGHTS, "ACROSS": tiling.HEIGHTS}
+MORE = {
+    "local": {},
+    "pair": {"FORM": (0, 1), **TILE},
+    "pair_maps": {"FORM": (0, 1), **TILE},
+    "pair_weights": {"FORM": (0, 1), **OUTER},
+    "infer": {"FORM": (0, 1), **TILE},
+    "patch": {"CENTRE": (0, 1), **TILE},
+    "patch_weight": {"CENTRE": (0, 1), **OUTER},
 }
-SCALARS = dict.fromkeys(LAST, (2, 3)) | {"local": (0, 1, 2, 3)}
 
 pytestmark = pytest.mark.skipif(compiler.library() is None, reason="torch came without NVRTC")
 
 
-def macros(scalar, kernel, stride, dilation, reflect, last):
-    names = ("SCALAR", "KERNEL", "STRIDE", "DILATION", "REFLECT")
-    return (*zip(names, (scalar, kernel, stride, dilation, reflect), strict=True), *last)
+def choices(source):
+    """Every macro of ``source`` with the values that it takes, in the order of the launcher."""
+    return {"SCALAR": (0, 1, 2, 3) if source == "local" else (2, 3), **WINDOW, **MORE[source]}
+
+
+def product(values):
+    return {tuple(zip(values, case, strict=True)) for case in itertools.product(*values.values())}
 
 
 def full(source):
     """Every scalar, kernel and border rule with every variant, and strides and dilations beside k = 3."""
-    plain = itertools.product(SCALARS[source], KERNELS, [1], [1], [0, 1], LAST[source])
-    moved = itertools.product(SCALARS[source], [3], [1, 2, 3, 4], [1, 2, 3], [1], LAST[source])
-    return sorted({macros(*case) for case in (*plain, *moved)})
+    values = choices(source)
+    still, moved = {"STRIDE": (1,), "DILATION": (1,)}, {"KERNEL": (3,), "REFLECT": (1,)}
+    return sorted(product(values | still) | product(values | moved))
 
 
 def all_pairs(source, seed):
     """Few sets in which every two values of two macros meet at least once; another ``seed``, other sets."""
-    choices = [SCALARS[source], KERNELS, (1, 2, 3, 4), (1, 2, 3), (0, 1), LAST[source]]
+    names, values = zip(*choices(source).items(), strict=True)
     draw = random.Random(seed)
     missing = {
         (i, a, j, b)
-        for i, j in itertools.combinations(range(len(choices)), 2)
-        for a in range(len(choices[i]))
-        for b in range(len(choices[j]))
+        for i, j in itertools.combinations(range(len(values)), 2)
+        for a in range(len(values[i]))
+        for b in range(len(values[j]))
     }
     found = []
     while missing:
         i, a, j, b = draw.choice(sorted(missing))
         best, most = None, -1
         for _ in range(40):
-            case = [draw.randrange(len(values)) for values in choices]
+            case = [draw.randrange(len(each)) for each in values]
             case[i], case[j] = a, b
             met = {(p, case[p], q, case[q]) for p, q in itertools.combinations(range(len(case)), 2)} & missing
             if len(met) > most:
                 best, most = (case, met), len(met)
-        found.append(macros(*(values[index] for values, index in zip(choices, best[0], strict=True))))
+        picked = (each[index] for each, index in zip(values, best[0], strict=True))
+        found.append(tuple(zip(names, picked, strict=True)))
         missing -= best[1]
     return found
-
-
-def covering(source):
-    """Few sets in which every value of every macro is present."""
-    strides, dilations = itertools.cycle((1, 2, 3)), itertools.cycle((1, 1, 2))
-    scalars, lasts, borders = (itertools.cycle(v) for v in (SCALARS[source], LAST[source], (1, 1, 0)))
-    kernels = itertools.islice(itertools.cycle(KERNELS), max(len(KERNELS), len(LAST[source])))
-    return [
-        macros(next(scalars), kernel, next(strides), next(dilations), next(borders), next(lasts)) for kernel in kernels
-    ]
 
 
 def check(source, macro_set, architecture):
@@ -98,32 +83,24 @@ def check(source, macro_set, architecture):
         assert not any(spilled.values()), f"{macro_set}: {spilled}"
 
 
-@pytest.mark.parametrize("source", LAST)
+@pytest.mark.parametrize("source", MORE)
 def test_compiles_for_sm_90(source):
-    for macro_set in covering(source)[1::3]:
+    for macro_set in all_pairs(source, 90)[::6]:
         check(source, macro_set, 90)
 
 
-@pytest.mark.parametrize("source", LAST)
+@pytest.mark.parametrize("source", MORE)
 def test_all_pairs_meet(source):
-    sets = all_pairs(source, 90)
-    sizes = {
-        "SCALAR": len(SCALARS[source]),
-        "KERNEL": 6,
-        "STRIDE": 4,
-        "DILATION": 3,
-        "REFLECT": 2,
-        "LAST": len(LAST[source]),
-    }
-    rows = [[*(value for _, value in chosen[:5]), chosen[5:]] for chosen in sets]
-    for (i, one), (j, other) in itertools.combinations(enumerate(sizes), 2):
-        assert len({(row[i], row[j]) for row in rows}) == sizes[one] * sizes[other], (one, other)
+    sets, values = all_pairs(source, 90), choices(source)
+    for one, other in itertools.combinations(values, 2):
+        met = {(dict(chosen)[one], dict(chosen)[other]) for chosen in sets}
+        assert met == set(itertools.product(values[one], values[other])), (one, other)
     assert len(sets) < len(full(source)) / 2
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-@pytest.mark.parametrize("source", LAST)
+@pytest.mark.parametrize("source", MORE)
 def test_every_architecture(source, architecture, record_property):
     """Every two values of two macros meet, on every architecture in other company.
 
@@ -141,7 +118,7 @@ def test_every_architecture(source, architecture, record_property):
 @pytest.mark.timeout(3600)
 @pytest.mark.skipif(not os.environ.get("ATTNREPRO_EVERY_MACRO_SET"), reason="minutes; ATTNREPRO_EVERY_MACRO_SET=90,100")
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-@pytest.mark.parametrize("source", LAST)
+@pytest.mark.parametrize("source", MORE)
 def test_every_macro_set(source, architecture):
     """The whole product, for the architectures that ATTNREPRO_EVERY_MACRO_SET lists."""
     if str(architecture) not in os.environ["ATTNREPRO_EVERY_MACRO_SET"].split(","):
@@ -151,7 +128,7 @@ def test_every_macro_set(source, architecture):
 
 
 def test_launch_bounds():
-    for source in LAST:
+    for source in MORE:
         text = compiler.load.read_source(source)
         assert text.count("__global__ void") == len(re.findall(r"__launch_bounds__\(THREADS(?:, \w+)?\)\n", text))
         assert "#define THREADS 256" in text

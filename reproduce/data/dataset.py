@@ -186,7 +186,7 @@ def choose(labels_N: NDArray[np.int64], source: Source, split: str, limit: int |
         if len(rows) < asked:
             raise UserError(
                 f"data.{split}_limit={limit} asks for {asked} of class '{source.classes[label]}', it has {len(rows)}",
-                hint=f"{source.name} has {len(labels_N)} {split} images in all; take them with --set data.{split}_limit=none",
+                hint=f"{source.name} has {len(labels_N)} {split} images; all of them: --set data.{split}_limit=none",
             )
         chosen.append(rows)
     return np.sort(np.concatenate(chosen)) if chosen else np.empty(0, np.int64)

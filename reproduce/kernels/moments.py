@@ -52,24 +52,28 @@ def _count_reads(size: int, window: Window, like: Tensor) -> Tensor:
 
 def average_window(x_NCHW: Tensor, window: Window) -> Tensor:
     """Return (N, C, Ho, Wo): the mean of the k*k taps, zeros beyond the border counted in zero mode."""
-    rows = count_reads(x_NCHW.shape[2], window, x_NCHW).sum(0)
+    rows = count_reads(x_NCHW.shape[2], window, x_NCHW).sum(0) / window.taps
     columns = count_reads(x_NCHW.shape[3], window, x_NCHW).sum(0)
-    return rows @ x_NCHW @ columns.T / window.taps
+    return rows @ x_NCHW @ columns.T
 
 
 def neighbour_moments(x_NCHW: Tensor, window: Window) -> Moments:
     """Return the moments of every channel of the gathered (N, C, T, L) tensor, shapes (C,)."""
-    batch, height, width = x_NCHW.shape[0], *x_NCHW.shape[2:]
-    rows = count_reads(height, window, x_NCHW).sum((0, 1))
-    columns = count_reads(width, window, x_NCHW).sum((0, 1))
+    batch = x_NCHW.shape[0]
     count = batch * window.taps * _outputs(x_NCHW, window)
-    times_HW = torch.outer(rows, columns)
+    times_HW = _count_times(x_NCHW, window)
     pivot = x_NCHW.detach().mean((0, 2, 3))
     moved = x_NCHW - pivot[:, None, None]
     outside = 1 - batch * times_HW.sum() / count
     first = (moved.sum(0) * times_HW).sum((1, 2)) / count - outside * pivot
     second = (moved.square().sum(0) * times_HW).sum((1, 2)) / count + outside * pivot.square()
     return Moments(first + pivot, (second - first.square()).clamp_min(0), count)
+
+
+def _count_times(x_NCHW: Tensor, window: Window) -> Tensor:
+    """Return (H, W): how often each pixel is read."""
+    rows, columns = (count_reads(size, window, x_NCHW).sum((0, 1)) for size in x_NCHW.shape[2:])
+    return torch.outer(rows, columns)
 
 
 def tap_moments(x_NCHW: Tensor, window: Window) -> Moments:
@@ -96,12 +100,24 @@ def centre_moments(x_NCHW: Tensor, window: Window, repeats: int = 1) -> Moments:
 
 def difference_moments(phi_NRHW: Tensor, psi_NRHW: Tensor, window: Window) -> Moments:
     """Return the moments of phi(x_i) - psi(x_j), (r,), over every centre and tap."""
-    centre, near = centre_moments(phi_NRHW, window), neighbour_moments(psi_NRHW, window)
-    phi = window.centres(phi_NRHW) - centre.mean.detach()[:, None, None]
-    box = average_window(psi_NRHW, window) - near.mean.detach()[:, None, None]
-    # Both factors are centred, so their mean product is the covariance (up to what autograd has to see).
-    cross = (phi * box).mean((0, 2, 3)) - phi.mean((0, 2, 3)) * box.mean((0, 2, 3))
-    return Moments(centre.mean - near.mean, (centre.var + near.var - 2 * cross).clamp_min(0), near.number)
+    centre, batch = window.centres(phi_NRHW), len(phi_NRHW)
+    outputs = batch * _outputs(phi_NRHW, window)
+    count = outputs * window.taps
+    times_HW = _count_times(psi_NRHW, window)
+    p, q = centre.detach().mean((0, 2, 3)), psi_NRHW.detach().mean((0, 2, 3))
+    f, g = centre - p[:, None, None], psi_NRHW - q[:, None, None]
+    # Sums, not means: the backward of a mean divides a whole map by the same number everywhere.
+    outside = 1 - batch * times_HW.sum() / count
+    near = (g.sum(0) * times_HW).sum((1, 2)) / count - outside * q
+    near_square = (g.square().sum(0) * times_HW).sum((1, 2)) / count + outside * q.square()
+    box = average_window(g, window)
+    if not window.reflect:  # beyond the border psi is 0, so that g is -q
+        box = box - q[:, None, None] * (1 - average_window(torch.ones_like(psi_NRHW[:1, :1]), window))
+    mean = f.sum((0, 2, 3)) / outputs
+    # E[f^2] - 2 E[f box]; both factors are centred, so nothing cancels
+    mixed = (f * torch.sub(f, box, alpha=2)).sum((0, 2, 3)) / outputs
+    var = mixed + near_square - (mean - near).square()
+    return Moments(p + mean - q - near, var.clamp_min(0), count)
 
 
 def tap_difference_moments(phi_NRHW: Tensor, psi_NRHW: Tensor, window: Window) -> Moments:

@@ -54,7 +54,7 @@ def attend(
         for part in shifts.steps(batch, rows * window.taps * shifts.outputs, y.element_size()):
             piece = hidden[part] if keep else y.new_empty(part.stop - part.start, rows, *size)
             _project(_cut(pair, part), shifts, form, piece)
-            _weigh(_cut(pair, part), shifts, piece, fold(pair, mean, var, eps), alpha[part] if keep else None, y[part])
+            _weigh(_cut(pair, part), shifts, piece, fold2(pair, mean, var, eps), alpha[part] if keep else None, y[part])
         return y, alpha, hidden, mean, var
     hidden = y.new_empty(batch, rows, *size)
     sums = _project(pair, shifts, form, hidden) / max(1, batch * window.taps * y.shape[2] * y.shape[3])
@@ -63,7 +63,7 @@ def attend(
         var, mean = torch.var_mean(hidden, (0, 2, 3), correction=0)
     for part in shifts.steps(batch, rows * window.taps * shifts.outputs, y.element_size()):
         weight = alpha[part] if keep else None
-        _weigh(_cut(pair, part), shifts, hidden[part], fold(pair, mean, var, eps), weight, y[part])
+        _weigh(_cut(pair, part), shifts, hidden[part], fold2(pair, mean, var, eps), weight, y[part])
     return y, alpha, hidden if keep else y.new_empty(0), mean, var
 
 
@@ -76,25 +76,46 @@ def _cut(pair: Pair, part: slice) -> Pair:
     return pair._replace(a=pair.a[part], b=pair.b[part], beta=pair.beta[part])
 
 
-def _weigh(
-    pair: Pair, shifts: Shifts, hidden: Tensor, affine: tuple[Tensor, Tensor], alpha: Tensor | None, y: Tensor
-) -> None:
+class Norm2(NamedTuple):
+    """The second BatchNorm and its ReLU as scale * relu(h + shift) where ``outside``, else relu(scale * h + shift).
+
+    Outside, the scale is that of a matrix, and h is passed over once less. It takes scales above zero.
+    """
+
+    scale_M1: Tensor
+    shift_M1: Tensor
+    outside: bool
+
+    def weigh(self, weight_QM: Tensor) -> Tensor:
+        """Return the matrix, or its gradient, with the scale where that is outside."""
+        return weight_QM * self.scale_M1.T if self.outside else weight_QM
+
+
+def fold2(pair: Pair, mean: Tensor, var: Tensor, eps: float) -> Norm2:
+    """Return the second BatchNorm; the scale stays inside where it would have to be read from another device."""
+    scale = (pair.scale2 * torch.rsqrt(var + eps)).unsqueeze(1)
+    shift = pair.shift2.unsqueeze(1) - mean.unsqueeze(1) * scale
+    if scale.device.type == "cpu":
+        moved = shift / scale
+        if bool(((scale > 0) & moved.isfinite()).all()):
+            return Norm2(scale, moved, True)
+    return Norm2(scale, shift, False)
+
+
+def _weigh(pair: Pair, shifts: Shifts, hidden: Tensor, norm: Norm2, alpha: Tensor | None, y: Tensor) -> None:
     """Fill ``alpha`` (made here where it is None) and ``y`` for the samples of ``hidden``."""
-    logits = multiply(pair.weight2, activate(hidden, *affine)).view(len(hidden), -1, *hidden.shape[2:])
+    logits = multiply(norm.weigh(pair.weight2), activate(hidden, norm)).view(len(hidden), -1, *hidden.shape[2:])
     alpha = torch.empty_like(logits) if alpha is None else alpha
     torch.softmax(logits, 2, out=alpha)
     fill_output(shifts, pair.beta, alpha, y)
 
 
-def fold(pair: Pair, mean: Tensor, var: Tensor, eps: float) -> tuple[Tensor, Tensor]:
-    """Return the second BatchNorm as (scale, shift), each (M, 1)."""
-    scale = pair.scale2 * torch.rsqrt(var + eps)
-    return scale.unsqueeze(1), (pair.shift2 - mean * scale).unsqueeze(1)
-
-
-def activate(hidden_NMTL: Tensor, scale_M1: Tensor, shift_M1: Tensor) -> Tensor:
-    """Return relu(BatchNorm(h)), (n, M, T*L)."""
-    return torch.mul(hidden_NMTL.flatten(2), scale_M1).add_(shift_M1).relu_()
+def activate(hidden_NMTL: Tensor, norm: Norm2) -> Tensor:
+    """Return relu(BatchNorm(h)), (n, M, T*L), without the scale where that is outside."""
+    h_NMX = hidden_NMTL.flatten(2)
+    if norm.outside:
+        return torch.add(h_NMX, norm.shift_M1).relu_()
+    return torch.mul(h_NMX, norm.scale_M1).add_(norm.shift_M1).relu_()
 
 
 def close_relu(g: Tensor, active: Tensor, out: Tensor) -> None:
@@ -150,7 +171,7 @@ def _project(pair: Pair, shifts: Shifts, form: str, hidden: Tensor) -> Tensor:
             torch.baddbmm(still, weight1, u.relu_().flatten(2), out=out.view(len(u), rows, -1))
         flat = out.flatten(2)
         total[0] += flat.sum(2).sum(0, dtype=torch.float64)
-        total[1] += torch.linalg.vecdot(flat, flat).sum(0, dtype=torch.float64)
+        total[1] += torch.linalg.vector_norm(flat, dim=2).double().square().sum(0)
     return total
 
 
@@ -183,28 +204,27 @@ def attend_backward(
 ) -> Gradients:
     """Return the gradients; ``alpha`` and ``hidden`` as `attend` left them."""
     shifts = Shifts(window, *pair.a.shape[-2:])
-    scale, shift = fold(pair, mean, var, eps)
-    beta, weight2, grad_u, total, product = _unweigh(grad_y, grad_alpha, pair, alpha, hidden, scale, shift, shifts)
+    norm = fold2(pair, mean, var, eps)
+    beta, weight2, grad_u, total, product = _unweigh(grad_y, grad_alpha, pair, alpha, hidden, norm, shifts)
     rstd = torch.rsqrt(var + eps)
     normed = (product - mean.double() * total) * rstd.double()  # sum of g * (h - mean) / sigma
     scale2, shift2 = normed.to(hidden.dtype), total.to(hidden.dtype)
-    gain, slope, offset = scale, torch.zeros_like(scale), torch.zeros_like(scale)
+    still = None
     if batch_stats:
-        # BatchNorm backward, as one affine map of g and h: s (g - E[g] - (h - mean)/sigma * E[g (h - mean)/sigma]).
+        # BatchNorm backward, as an affine map of h beside g: g - E[g] - (h - mean)/sigma * E[g (h - mean)/sigma].
         count = max(1, hidden.shape[0] * window.taps * shifts.out_height * shifts.out_width)
-        slope = -scale * (rstd * (normed / count).to(mean.dtype)).unsqueeze(1)
-        offset = -scale * (total / count).to(mean.dtype).unsqueeze(1) - slope * mean.unsqueeze(1)
-    a, b, c, weight1, place = _unrelate(pair, grad_u, hidden, (gain, slope, offset), shifts, form)
+        slope = -rstd * (normed / count).to(mean.dtype)
+        still = slope[:, None, None], (-(total / count).to(mean.dtype) - slope * mean)[:, None, None]
+    a, b, c, weight1, place = _unrelate(pair, grad_u, hidden, norm.scale_M1, still, shifts, form)
     return Gradients(a, b, beta, c, weight1, place, scale2, shift2, weight2)
 
 
 def _unweigh(
-    grad_y: Tensor, grad_alpha: Tensor | None, pair: Pair, alpha: Tensor, hidden: Tensor,
-    scale: Tensor, shift: Tensor, shifts: Shifts,
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
+    grad_y: Tensor, grad_alpha: Tensor | None, pair: Pair, alpha: Tensor, hidden: Tensor, norm: Norm2, shifts: Shifts
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Go back from y to the second BatchNorm: gradients of beta, W2, its output g; float64 sums of g and g*h."""
     grad_beta = torch.empty_like(pair.beta, memory_format=torch.contiguous_format)
-    grad_weight2 = torch.zeros_like(pair.weight2)
+    grad_weight2 = torch.zeros_like(pair.weight2, dtype=torch.float64)
     grad_u = torch.empty_like(hidden)
     total = hidden.new_zeros(2, hidden.shape[1], dtype=torch.float64)
     for part in shifts.steps(len(hidden), 2 * hidden[0:1].numel(), hidden.element_size()):
@@ -215,50 +235,63 @@ def _unweigh(
         if grad_alpha is not None:
             logits += grad_alpha[part]
         logits = torch.ops.aten._softmax_backward_data(logits, weight, 2, logits.dtype)
-        flat, active = logits.flatten(2), activate(hidden[part], scale, shift)
-        grad_weight2 += torch.matmul(flat, active.mT).sum(0)
+        flat, active = logits.flatten(2), activate(hidden[part], norm)
+        grad_weight2 += torch.matmul(flat, active.mT).sum(0, dtype=torch.float64)
         back = grad_u[part].flatten(2)
         torch.bmm(pair.weight2.T.expand(len(flat), -1, -1), flat, out=back)
         close_relu(back, active, back)
         total[0] += back.sum(2).sum(0, dtype=torch.float64)
-        total[1] += torch.linalg.vecdot(back, hidden[part].flatten(2)).sum(0, dtype=torch.float64)
-    return grad_beta, grad_weight2, grad_u, total[0], total[1]
+        if not norm.outside:
+            total[1] += torch.linalg.vecdot(back, hidden[part].flatten(2)).sum(0, dtype=torch.float64)
+    if norm.outside:
+        # Where the ReLU is open h = active - shift, and the sums of g * active stand in the matrix' gradient.
+        total[1] = (pair.weight2.double() * grad_weight2).sum(0) - norm.shift_M1.squeeze(1).double() * total[0]
+    return grad_beta, norm.weigh(grad_weight2.to(hidden.dtype)), grad_u, total[0], total[1]
 
 
 def _unrelate(
-    pair: Pair, grad_u: Tensor, hidden: Tensor, affine: tuple[Tensor, Tensor, Tensor], shifts: Shifts, form: str
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor | None]:
+    pair: Pair, grad_u: Tensor, hidden: Tensor, gain_M1: Tensor, still: tuple[Tensor, Tensor] | None, shifts: Shifts,
+    form: str,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor | None]:  # fmt: skip
     """Go back from h to the maps: gradients of a, b, c, W1 and place. Overwrites ``grad_u``.
 
-    The gradient of h is gain * g + slope * h + offset, the three of ``affine``, (M, 1) each; g is ``grad_u``.
+    The gradient of h is gain * (g + slope * h + offset), ``still`` the last two, (M, 1, 1) each; g is ``grad_u``.
+    What follows is linear, so that narrow results take the gain instead.
     """
-    gain, slope, offset = (vector[:, :, None] for vector in affine)
     grad_a, grad_b = torch.zeros_like(pair.a), torch.empty_like(pair.b, memory_format=torch.contiguous_format)
     grad_c, grad_weight1 = torch.zeros_like(pair.c), torch.zeros_like(pair.weight1)
     grad_place = None if pair.place is None else grad_u.new_zeros(grad_u.shape[1:])
-    centres = shifts.window.centres(grad_a)
+    centres, weight1 = shifts.window.centres(grad_a), pair.weight1 * gain_M1
     for part, taps in tiles(shifts, len(grad_u), 2 * pair.a.shape[1] * shifts.outputs, grad_u.element_size()):
         if taps.start == 0:
             centre = shifts.window.centres(pair.a[part])
             planes, back = shifts.spread(pair.b[part]), shifts.empty_planes(pair.b[part])
         cut = slice(taps.start, taps.stop)
         g = grad_u[part, :, cut]
-        g.mul_(gain).addcmul_(hidden[part, :, cut], slope).add_(offset)
+        if still is not None:
+            g.addcmul_(hidden[part, :, cut], still[0]).add_(still[1])
         if grad_place is not None:
             grad_place[:, cut] += g.sum(0)
         if form != "hidden":
-            g = _unproject(pair, g, relate(pair, shifts, form, centre, planes, taps).relu_(), grad_weight1)
+            u = relate(pair, shifts, form, centre, planes, taps).relu_()
+            grad_weight1 += torch.bmm(g.flatten(2), u.flatten(2).mT).sum(0)
+            g = _unproject(weight1, g, u)
         _spread_back(shifts, form, g, (centres[part], back, grad_c), centre, planes, taps)
         if taps.stop == shifts.window.taps:
             grad_b[part] = shifts.collect(back)
-    return grad_a, grad_b, grad_c, grad_weight1, grad_place
+    if form == "hidden":
+        grad_a *= gain_M1[:, :, None]
+        grad_b *= gain_M1[:, :, None]
+    return (
+        grad_a, grad_b, grad_c, grad_weight1 * gain_M1,
+        None if grad_place is None else grad_place * gain_M1[:, :, None],
+    )  # fmt: skip
 
 
-def _unproject(pair: Pair, g: Tensor, u: Tensor, grad_weight1: Tensor) -> Tensor:
-    """Return the gradient of u, (n, D, taps, L), in u's memory; add to that of W1."""
-    flat, open_u = g.flatten(2), u.flatten(2)
-    grad_weight1 += torch.bmm(flat, open_u.mT).sum(0)
-    close_relu(multiply(pair.weight1.T, flat), open_u, open_u)
+def _unproject(weight1: Tensor, g: Tensor, u: Tensor) -> Tensor:
+    """Return the gradient of u, (n, D, taps, L), in u's memory."""
+    open_u = u.flatten(2)
+    close_relu(multiply(weight1.T, g.flatten(2)), open_u, open_u)
     return u
 
 

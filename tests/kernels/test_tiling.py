@@ -17,6 +17,10 @@ def test_tiles_are_no_higher_than_needed(rows, height):
     assert tiling.fit(rows) == height == tiling.tile_height(macros(rows))
 
 
+def test_one_tile_holds_what_infer_needs_in_one():
+    assert all(tiling.fit(rows) >= rows for rows in range(1, 65))
+
+
 @given(rows=st.integers(1, 900), total=st.integers(1, 10**8))
 def test_grids_cover_every_value_once(rows, total):
     chosen = macros(rows)

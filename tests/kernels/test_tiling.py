@@ -1,11 +1,13 @@
 """How products are cut into tiles: everything covered, nothing twice, no more than needed."""
 
+import re
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reproduce.kernels import Window, tiling
+from reproduce.kernels import Window, launch_pair, load, tiling
 
 
 def macros(rows, across=None):
@@ -48,3 +50,20 @@ def test_gradients_cover_every_column_once(rows, across, total):
 def test_an_empty_batch_launches_nothing():
     assert tiling.make_grid(macros(5), 5, 0)[0] == 0
     assert tiling.make_outer_grid(macros(5, 5), 5, 5, 0)[1][0] == 0
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "value"),
+    [
+        ("pair", "STRETCH", launch_pair.STRETCH),
+        ("pair", "THREADS", load.THREADS),
+        ("pair", "SHARE", launch_pair.SHARE),
+        ("infer", "WEIGHTS", launch_pair.WEIGHTS),
+        ("pair", "COLUMNS", f"({tiling.TILE} / ROWS)"),
+        ("infer", "SUMS", "(SCALAR == 3 ? SHARE / 2 : SHARE)"),
+    ],
+)
+def test_host_and_device_agree_on_constants(source, name, value):
+    found = re.search(rf"^#define {name} +([^/\n]+(?:/ [^/\n]+)?)", load.read_source(source), re.MULTILINE)
+    assert found
+    assert found[1].split("//")[0].strip() == str(value)

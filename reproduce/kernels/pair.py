@@ -18,6 +18,7 @@ from .sums import fill_map, fill_output, fill_weight
 from .window import Window
 
 TILE_BYTES = 2 << 20  # working set where a sample is cut: its taps are large, so they may as well fit the inner caches
+OUTSIDE = 16  # shift over scale of the second norm, at most, where the scale is taken out: what a difference may lose
 CANCELLING = 30  # squared mean over variance: above that the sums of squares lose a digit and a half of float32
 FORMS = ("difference", "product", "hidden")
 
@@ -79,7 +80,8 @@ def _cut(pair: Pair, part: slice) -> Pair:
 class Norm2(NamedTuple):
     """The second BatchNorm and its ReLU as scale * relu(h + shift) where ``outside``, else relu(scale * h + shift).
 
-    Outside, the scale is that of a matrix, and h is passed over once less. It takes scales above zero.
+    Outside, the scale is that of a matrix, and h is passed over once less. It takes scales above zero, and none that
+    is small beside its shift: differences of sums would lose digits.
     """
 
     scale_M1: Tensor
@@ -96,9 +98,9 @@ def fold2(pair: Pair, mean: Tensor, var: Tensor, eps: float) -> Norm2:
     scale = (pair.scale2 * torch.rsqrt(var + eps)).unsqueeze(1)
     shift = pair.shift2.unsqueeze(1) - mean.unsqueeze(1) * scale
     if scale.device.type == "cpu":
-        moved = shift / scale
-        if bool(((scale > 0) & moved.isfinite()).all()):
-            return Norm2(scale, moved, True)
+        can_divide = scale.squeeze(1) > torch.finfo(scale.dtype).tiny
+        if bool((can_divide & (pair.shift2.abs() < OUTSIDE * pair.scale2)).all()):
+            return Norm2(scale, shift / scale, True)
     return Norm2(scale, shift, False)
 
 
@@ -205,9 +207,9 @@ def attend_backward(
     """Return the gradients; ``alpha`` and ``hidden`` as `attend` left them."""
     shifts = Shifts(window, *pair.a.shape[-2:])
     norm = fold2(pair, mean, var, eps)
-    beta, weight2, grad_u, total, product = _unweigh(grad_y, grad_alpha, pair, alpha, hidden, norm, shifts)
+    beta, weight2, grad_u, total, product = _unweigh(grad_y, grad_alpha, pair, alpha, hidden, norm, mean, shifts)
     rstd = torch.rsqrt(var + eps)
-    normed = (product - mean.double() * total) * rstd.double()  # sum of g * (h - mean) / sigma
+    normed = product * rstd.double()  # sum of g * (h - mean) / sigma
     scale2, shift2 = normed.to(hidden.dtype), total.to(hidden.dtype)
     still = None
     if batch_stats:
@@ -220,9 +222,10 @@ def attend_backward(
 
 
 def _unweigh(
-    grad_y: Tensor, grad_alpha: Tensor | None, pair: Pair, alpha: Tensor, hidden: Tensor, norm: Norm2, shifts: Shifts
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Go back from y to the second BatchNorm: gradients of beta, W2, its output g; float64 sums of g and g*h."""
+    grad_y: Tensor, grad_alpha: Tensor | None, pair: Pair, alpha: Tensor, hidden: Tensor, norm: Norm2, mean: Tensor,
+    shifts: Shifts,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
+    """Go back from y to the second BatchNorm: gradients of beta, W2, its output g; float64 sums of g, g*(h - mean)."""
     grad_beta = torch.empty_like(pair.beta, memory_format=torch.contiguous_format)
     grad_weight2 = torch.zeros_like(pair.weight2, dtype=torch.float64)
     grad_u = torch.empty_like(hidden)
@@ -245,7 +248,10 @@ def _unweigh(
             total[1] += torch.linalg.vecdot(back, hidden[part].flatten(2)).sum(0, dtype=torch.float64)
     if norm.outside:
         # Where the ReLU is open h = active - shift, and the sums of g * active stand in the matrix' gradient.
-        total[1] = (pair.weight2.double() * grad_weight2).sum(0) - norm.shift_M1.squeeze(1).double() * total[0]
+        sums = (pair.weight2.double() * grad_weight2).sum(0)
+        total[1] = sums - (norm.shift_M1.squeeze(1).double() + mean.double()) * total[0]
+    else:
+        total[1] -= mean.double() * total[0]
     return grad_beta, norm.weigh(grad_weight2.to(hidden.dtype)), grad_u, total[0], total[1]
 
 

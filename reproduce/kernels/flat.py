@@ -13,6 +13,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from .scratch import take
 from .window import Window
 
 COPY_LIMIT = 4  # weights, of which a copy is made, for every value of the map: beyond that padding the map is cheaper
@@ -34,8 +35,8 @@ def is_finite(map_: Tensor) -> bool:
 
 
 def fold(weight_nqTL: Tensor, window: Window, height: int, width: int) -> Tensor:
-    """Return a copy of the weights in which no tap beyond the border has one."""
-    folded = weight_nqTL.clone(memory_format=torch.contiguous_format)
+    """Return a copy of the weights, in scratch memory, in which no tap beyond the border has one."""
+    folded = take("folded", weight_nqTL.shape, weight_nqTL).copy_(weight_nqTL)
     for outer, twin in _pairs(folded, window, height, width):
         if window.reflect:
             twin.add_(outer)
@@ -99,7 +100,7 @@ def add_taps(
 
 def to_weight(x_nSqL: Tensor, g_nSqL: Tensor, window: Window, size: tuple[int, int], out_nqTL: Tensor) -> None:
     """Fill ``out_nqTL``, the gradient of the weights."""
-    product, outs = torch.empty_like(g_nSqL), out_nqTL.unbind(2)
+    product, outs = take("term", g_nSqL.shape, g_nSqL), out_nqTL.unbind(2)
     for tap, (mine, theirs, many) in enumerate(_runs(window, *size)):
         part = product.narrow(3, mine, many)
         torch.mul(x_nSqL.narrow(3, theirs, many), g_nSqL.narrow(3, mine, many), out=part)

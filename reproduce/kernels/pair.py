@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .scratch import take
 from .shifts import Shifts
 from .sums import fill_map, fill_output, fill_weight
 from .window import Window
@@ -106,18 +107,21 @@ def fold2(pair: Pair, mean: Tensor, var: Tensor, eps: float) -> Norm2:
 
 def _weigh(pair: Pair, shifts: Shifts, hidden: Tensor, norm: Norm2, alpha: Tensor | None, y: Tensor) -> None:
     """Fill ``alpha`` (made here where it is None) and ``y`` for the samples of ``hidden``."""
-    logits = multiply(norm.weigh(pair.weight2), activate(hidden, norm)).view(len(hidden), -1, *hidden.shape[2:])
+    logits = take("logits", (len(hidden), len(pair.weight2), *hidden.shape[2:]), hidden)
+    weight2_nQM = norm.weigh(pair.weight2).expand(len(hidden), -1, -1)
+    torch.bmm(weight2_nQM, activate(hidden, norm), out=logits.flatten(2))
     alpha = torch.empty_like(logits) if alpha is None else alpha
     torch.softmax(logits, 2, out=alpha)
     fill_output(shifts, pair.beta, alpha, y)
 
 
 def activate(hidden_NMTL: Tensor, norm: Norm2) -> Tensor:
-    """Return relu(BatchNorm(h)), (n, M, T*L), without the scale where that is outside."""
+    """Return relu(BatchNorm(h)), (n, M, T*L), without the scale where that is outside; in scratch memory."""
     h_NMX = hidden_NMTL.flatten(2)
+    out = take("wide", h_NMX.shape, h_NMX)
     if norm.outside:
-        return torch.add(h_NMX, norm.shift_M1).relu_()
-    return torch.mul(h_NMX, norm.scale_M1).add_(norm.shift_M1).relu_()
+        return torch.add(h_NMX, norm.shift_M1, out=out).relu_()
+    return torch.mul(h_NMX, norm.scale_M1, out=out).add_(norm.shift_M1).relu_()
 
 
 def close_relu(g: Tensor, active: Tensor, out: Tensor) -> None:
@@ -131,8 +135,8 @@ def multiply(matrix: Tensor, x_NDX: Tensor) -> Tensor:
 
 
 def relate(pair: Pair, shifts: Shifts, form: str, centre: Tensor, planes: Tensor, taps: range) -> Tensor:
-    """Return u for some taps, (n, D, len(taps), L)."""
-    u = centre.new_empty(*centre.shape[:2], len(taps), shifts.outputs)
+    """Return u for some taps, (n, D, len(taps), L), in scratch memory."""
+    u = take("wide", (*centre.shape[:2], len(taps), shifts.outputs), centre)
     framed, combine = shifts.frame(u), torch.mul if form == "product" else torch.sub
     for place, view in shifts.blocks(planes, taps):
         combine(centre.unsqueeze(2), view, out=framed[:, :, place])
@@ -228,16 +232,16 @@ def _unweigh(
     """Go back from y to the second BatchNorm: gradients of beta, W2, its output g; float64 sums of g, g*(h - mean)."""
     grad_beta = torch.empty_like(pair.beta, memory_format=torch.contiguous_format)
     grad_weight2 = torch.zeros_like(pair.weight2, dtype=torch.float64)
-    grad_u = torch.empty_like(hidden)
+    grad_u = take("gradient", hidden.shape, hidden)
     total = hidden.new_zeros(2, hidden.shape[1], dtype=torch.float64)
     for part in shifts.steps(len(hidden), 2 * hidden[0:1].numel(), hidden.element_size()):
         weight = alpha[part]
         fill_map(shifts, grad_y[part], weight, grad_beta[part])
-        logits = torch.empty_like(weight)
-        fill_weight(shifts, pair.beta[part], grad_y[part], logits)
+        weighed, logits = (take(name, weight.shape, weight) for name in ("weighed", "logits"))
+        fill_weight(shifts, pair.beta[part], grad_y[part], weighed)
         if grad_alpha is not None:
-            logits += grad_alpha[part]
-        logits = torch.ops.aten._softmax_backward_data(logits, weight, 2, logits.dtype)
+            weighed += grad_alpha[part]
+        torch.ops.aten._softmax_backward_data.out(weighed, weight, 2, weighed.dtype, grad_input=logits)
         flat, active = logits.flatten(2), activate(hidden[part], norm)
         grad_weight2 += torch.matmul(flat, active.mT).sum(0, dtype=torch.float64)
         back = grad_u[part].flatten(2)
@@ -297,7 +301,9 @@ def _unrelate(
 def _unproject(weight1: Tensor, g: Tensor, u: Tensor) -> Tensor:
     """Return the gradient of u, (n, D, taps, L), in u's memory."""
     open_u = u.flatten(2)
-    close_relu(multiply(weight1.T, g.flatten(2)), open_u, open_u)
+    product = take("product", open_u.shape, open_u)
+    torch.bmm(weight1.T.expand(len(g), -1, -1), g.flatten(2), out=product)
+    close_relu(product, open_u, open_u)
     return u
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from .pair import close_relu, multiply, tiles
+from .scratch import take
 from .shifts import Shifts
 from .window import Window
 
@@ -61,7 +62,8 @@ def project_backward(
         u = _relate(patch, shifts, centre, planes, taps)
         flat = u.flatten(1, 2).flatten(2)
         grad_weight[:, cut] += torch.matmul(g, flat.mT).sum(0).view_as(grad_weight[:, cut])
-        grad_u = multiply(weight_MTC[:, cut].flatten(1).T, g)
+        weight_nUM = weight_MTC[:, cut].flatten(1).T.expand(len(g), -1, -1)
+        grad_u = torch.bmm(weight_nUM, g, out=take("product", flat.shape, flat))
         close_relu(grad_u, flat, grad_u)
         grad_u = grad_u.view_as(u)
         grad_shift[:, cut] += grad_u.flatten(3).sum((0, 3)).T
@@ -93,9 +95,9 @@ def _values(shifts: Shifts, centre: Tensor | None, planes: Tensor, taps: range) 
 
 
 def _relate(patch: Patch, shifts: Shifts, centre: Tensor | None, planes: Tensor, taps: range) -> Tensor:
-    """Return relu(s*v + b) for some taps, (n, len(taps), r, Ho, Wo)."""
+    """Return relu(s*v + b) for some taps, (n, len(taps), r, Ho, Wo), in scratch memory."""
     batch, width = planes.shape[1:3]
-    u = planes.new_empty(batch, len(taps), width, shifts.out_height, shifts.out_width)
+    u = take("wide", (batch, len(taps), width, shifts.out_height, shifts.out_width), planes)
     scale, shift = (t.T[taps.start : taps.stop, :, None, None] for t in (patch.scale, patch.shift))
     for places, value in _values(shifts, centre, planes, taps):
         torch.mul(value, scale[places], out=u[:, places])

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from . import flat
+from .scratch import take
 from .shifts import Shifts
 from .window import Window
 
@@ -80,7 +81,7 @@ def fill_weight(shifts: Shifts, x_nCHW: Tensor, g_nCHoWo: Tensor, out_nqTL: Tens
         x_nSqL = x_nCHW.contiguous().flatten(2).unflatten(1, (-1, shared))
         flat.to_weight(x_nSqL, g_nSqHoWo.flatten(3), shifts.window, size, out_nqTL)
         return
-    product, outs = torch.empty_like(g_nSqHoWo), shifts.frame(out_nqTL).unbind(2)
+    product, outs = take("term", g_nSqHoWo.shape, g_nSqHoWo), shifts.frame(out_nqTL).unbind(2)
     for view, out in zip(shifts.views(shifts.spread(x_nCHW), shared), outs, strict=True):
         torch.mul(view, g_nSqHoWo, out=product)
         torch.sum(product, dim=1, out=out)

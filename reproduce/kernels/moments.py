@@ -59,6 +59,15 @@ def average_window(x_NCHW: Tensor, window: Window) -> Tensor:
 
 def neighbour_moments(x_NCHW: Tensor, window: Window) -> Moments:
     """Return the moments of every channel of the gathered (N, C, T, L) tensor, shapes (C,)."""
+    pivot, _, first, second, count = _centre_neighbours(x_NCHW, window)
+    return Moments(first + pivot, (second - first.square()).clamp_min(0), count)
+
+
+def _centre_neighbours(x_NCHW: Tensor, window: Window) -> tuple[Tensor, Tensor, Tensor, Tensor, int]:
+    """Return the map's mean p (C,), x - p, the means of x~ - p and of its square over the gathered tensor, its size.
+
+    Sums, not means, of maps: the backward of a mean divides a whole map by the same number everywhere.
+    """
     batch = x_NCHW.shape[0]
     count = batch * window.taps * _outputs(x_NCHW, window)
     times_HW = _count_times(x_NCHW, window)
@@ -67,7 +76,7 @@ def neighbour_moments(x_NCHW: Tensor, window: Window) -> Moments:
     outside = 1 - batch * times_HW.sum() / count
     first = (moved.sum(0) * times_HW).sum((1, 2)) / count - outside * pivot
     second = (moved.square().sum(0) * times_HW).sum((1, 2)) / count + outside * pivot.square()
-    return Moments(first + pivot, (second - first.square()).clamp_min(0), count)
+    return pivot, moved, first, second, count
 
 
 def _count_times(x_NCHW: Tensor, window: Window) -> Tensor:
@@ -100,16 +109,10 @@ def centre_moments(x_NCHW: Tensor, window: Window, repeats: int = 1) -> Moments:
 
 def difference_moments(phi_NRHW: Tensor, psi_NRHW: Tensor, window: Window) -> Moments:
     """Return the moments of phi(x_i) - psi(x_j), (r,), over every centre and tap."""
-    centre, batch = window.centres(phi_NRHW), len(phi_NRHW)
-    outputs = batch * _outputs(phi_NRHW, window)
-    count = outputs * window.taps
-    times_HW = _count_times(psi_NRHW, window)
-    p, q = centre.detach().mean((0, 2, 3)), psi_NRHW.detach().mean((0, 2, 3))
-    f, g = centre - p[:, None, None], psi_NRHW - q[:, None, None]
-    # Sums, not means: the backward of a mean divides a whole map by the same number everywhere.
-    outside = 1 - batch * times_HW.sum() / count
-    near = (g.sum(0) * times_HW).sum((1, 2)) / count - outside * q
-    near_square = (g.square().sum(0) * times_HW).sum((1, 2)) / count + outside * q.square()
+    q, g, near, near_square, count = _centre_neighbours(psi_NRHW, window)
+    centre, outputs = window.centres(phi_NRHW), count // window.taps
+    p = centre.detach().mean((0, 2, 3))
+    f = centre - p[:, None, None]
     box = average_window(g, window)
     if not window.reflect:  # beyond the border psi is 0, so that g is -q
         box = box - q[:, None, None] * (1 - average_window(torch.ones_like(psi_NRHW[:1, :1]), window))

@@ -15,8 +15,7 @@ from figures.report.verbs import add_verbs as add_report
 from figures.verbs import add_verbs as add_figures
 from paper_tables.claims.verbs import add_verbs as add_claims
 from reproduce.bench.verbs import add_verbs as add_bench
-from reproduce.errors import UserError
-from reproduce.options import (
+from reproduce.console.options import (
     Address,
     Budget,
     Cpus,
@@ -38,8 +37,9 @@ from reproduce.options import (
     Variant,
     Yes,
 )
-from reproduce.output import refuse_usage, say, show, show_records, takes_colour, terminal_width, write_out
-from reproduce.stopping import exit_code, hear_sigterm, notes_of
+from reproduce.console.output import refuse_usage, say, show, show_records, takes_colour, terminal_width, write_out
+from reproduce.console.signals import exit_code, hear_sigterm, notes_of
+from reproduce.errors import UserError
 
 GIVEN: list[str] = []  # the words after the program's name, as the user gave them
 
@@ -73,7 +73,7 @@ class Verbs(TyperGroup):
         """Run the verb and turn what it raises into words."""
         try:
             if self.level is not None:
-                from reproduce.logs import choose_level
+                from reproduce.console.logs import choose_level
 
                 choose_level(self.level)
             with hear_sigterm():
@@ -160,11 +160,11 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Train one row, with one seed or several; every finished run adds a row to the ledger."""
-    from reproduce.complete import Running, complete
-    from reproduce.elsewhere import find_place
-    from reproduce.plan import find_done
-    from reproduce.recipe import read_settings
     from reproduce.recipes import resolve
+    from reproduce.recipes.recipe import read_settings
+    from reproduce.runs.complete import Running, complete
+    from reproduce.runs.place import find_place
+    from reproduce.runs.plan import find_done
 
     if resume not in ("auto", "never"):
         raise UserError(f"--resume cannot be '{resume}'", "choose auto or never")
@@ -209,11 +209,11 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Measure a trained network on a test set; what published weights reach is kept for `claims`."""
-    from reproduce.evaluate import evaluate_checkpoint
-    from reproduce.launch import choose_device
-    from reproduce.recipe import read_eval_mode
-    from reproduce.records import find_checkpoint
-    from reproduce.run import check_precision
+    from reproduce.recipes.recipe import read_eval_mode
+    from reproduce.runs.launch import choose_device
+    from reproduce.runs.show import find_checkpoint
+    from reproduce.training.evaluate import evaluate_checkpoint
+    from reproduce.training.run import check_precision
 
     check_precision(precision)
     mode = read_eval_mode(eval_mode) if eval_mode else None
@@ -221,7 +221,7 @@ def evaluate(
     result = evaluate_checkpoint(path, data, mode, chosen, precision, equalise=hist_eq)
     if result["official"]:
         from paper_tables.published import read_table
-        from reproduce.evaluations import record
+        from reproduce.record.evaluations import record
 
         printed = read_table("imagenet")
         result["published"] = {metric: printed[result["row"], metric].value for metric in ("top1", "top5")}
@@ -265,13 +265,13 @@ def table(
     as_json: Json = False,
 ) -> None:
     """Reproduce a published table: train what is missing, then show published | ours | interval | verdict."""
-    from paper_tables.render import check_format, render
-    from reproduce.complete import Running, complete
-    from reproduce.elsewhere import find_place
-    from reproduce.plan import write_options
-    from reproduce.recipe import read_settings
+    from paper_tables.formats.render import check_format, render
     from reproduce.recipes import find_table, plan_table
-    from reproduce.run import parse_seeds
+    from reproduce.recipes.recipe import read_settings
+    from reproduce.runs.complete import Running, complete
+    from reproduce.runs.place import find_place
+    from reproduce.runs.plan import write_options
+    from reproduce.training.run import parse_seeds
 
     form = check_format("json" if as_json else form)
     paper = find_table(name)
@@ -327,11 +327,11 @@ def list_things(
 ) -> None:
     """List rows, tables, published figures, or the runs of this machine."""
     if what == "figures":
-        from figures.published import list_figures
+        from figures.by_number import list_figures
 
         records = list_figures()
     else:
-        from reproduce.records import list_records
+        from reproduce.runs.show import list_records
 
         records = list_records(what)
     show_records(records, as_json)
@@ -343,7 +343,7 @@ def show_run(
     as_json: Json = False,
 ) -> None:
     """Show one run: its manifest, its curve and the command that repeats it."""
-    from reproduce.records import describe_run, read_run
+    from reproduce.runs.show import describe_run, read_run
 
     record = read_run(run)
     if as_json:
@@ -361,7 +361,7 @@ def data(
     as_json: Json = False,
 ) -> None:
     """Say which data sets there are, what one is, fetch one, or unpack its archive."""
-    from reproduce.data.shelf import act
+    from reproduce.data.catalogue import act
 
     result = act(action, name)
     if as_json:
@@ -373,7 +373,7 @@ def data(
 @app.command()
 def doctor(as_json: Json = False) -> None:
     """Say what this machine can do: versions, devices, and which kernels run, and why."""
-    from reproduce.doctor import examine
+    from reproduce.bench.doctor import examine
 
     findings = examine()
     if as_json:

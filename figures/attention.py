@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from figures import quantities
-from figures.average import DEFAULT, Reading, average_attention, find_reading
-from figures.layers import check_slice, is_local, name_layers
-from figures.maps import Array, View, average, pick_query
-from figures.pictures import Picture, choose_pictures, find_picture, first_images, mean_picture, prepare
-from figures.query import Pixel, find_token, read_layers, read_query
+from figures.images import Picture, choose_pictures, find_picture, first_images, mean_picture, prepare
+from figures.maps import quantities
+from figures.maps.average import DEFAULT, Reading, average_attention, find_reading
+from figures.maps.layers import check_slice, is_local, name_layers
+from figures.maps.maps import Array, View, average, pick_query
+from figures.maps.query import Pixel, find_token, read_layers, read_query
 from figures.request import Request, beside, place, write_csv
 from figures.style import Grid, draw_grid, save
 from figures.subject import Subject

@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from figures.quantities import measure_centres
-from figures.query import read_layers
+from figures.maps.quantities import measure_centres
+from figures.maps.query import read_layers
 from figures.request import Request, beside, place, write_csv
 from figures.style import COLOURS, DASHES, INK, QUIET, new_figure, save
 from figures.subject import Subject
 from reproduce.errors import UserError
-from reproduce.files import write_whole
-from reproduce.snapshots import COLUMNS, Line, list_positions, read_positions
+from reproduce.record.whole_files import write_whole
+from reproduce.training.head_positions import COLUMNS, Line, list_positions, read_positions
 
 Array = NDArray[np.float64]
 MASSES = (0.5, 0.9)

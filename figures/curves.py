@@ -18,8 +18,8 @@ from figures.style import COLOURS, DASHES, INK, QUIET, STILLS, check_format, new
 from figures.subject import list_lines, train_command
 from paper_tables.published import read_curves, read_losses
 from reproduce.errors import UserError, did_you_mean
-from reproduce.ledger import results_path
 from reproduce.recipes import ENTRIES, TABLES, find_table
+from reproduce.record.ledger import results_path
 
 METRICS = {
     "top1": ("test_top1", "test accuracy"),
@@ -141,7 +141,7 @@ def find_rows(name: str) -> list[str]:
 
 def read_runs(row: str, request: CurveRequest) -> list[Curve]:
     """Return the curves of ``row``, one for every identity: data, recipe and precision."""
-    from reproduce.records import read_run
+    from reproduce.runs.show import read_run
 
     column = METRICS[request.metric][0]
 
@@ -159,7 +159,7 @@ def mean_curves(
 
     An epoch counts where all runs of the identity have it.
     """
-    from reproduce.stats import summarise
+    from reproduce.stats.intervals import summarise
 
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for line in lines:

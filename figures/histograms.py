@@ -15,10 +15,10 @@ from figures.request import beside, write_csv
 from figures.style import COLOURS, INK, QUIET, STILLS, check_format, new_figure, save
 from reproduce.data.dataset import load
 from reproduce.data.equalise import equalise, luminance
-from reproduce.data.identity import Source, identify
+from reproduce.data.source import Source, identify
 from reproduce.errors import UserError
-from reproduce.ledger import results_path
-from reproduce.recipe import DataChoice
+from reproduce.recipes.recipe import DataChoice
+from reproduce.record.ledger import results_path
 
 _IMAGES = 2  # of different classes
 

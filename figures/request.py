@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from figures.query import OPTION, read_query
+from figures.maps.query import OPTION, read_query
 from figures.style import STILLS, check_format, check_scale
 from figures.subject import Subject, ensure_smoke_run, open_subject
 from reproduce.errors import UserError
-from reproduce.files import write_whole
 from reproduce.recipes import find_entry
+from reproduce.record.whole_files import write_whole
 
 FORMATS = (*STILLS, "html", "gif")
 DEFAULT_ROW = "learned-content"

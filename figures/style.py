@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reproduce.errors import UserError, did_you_mean
-from reproduce.files import write_whole
+from reproduce.record.whole_files import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

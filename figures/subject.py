@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from figures.layers import has_maps
+from figures.maps.layers import has_maps
 from paper_tables.command import write_command
-from reproduce import ledger
 from reproduce.errors import UserError
-from reproduce.recipe import BUDGETS, VARIANTS, Recipe
 from reproduce.recipes import ENTRIES, find_entry, resolve
+from reproduce.recipes.recipe import BUDGETS, VARIANTS, Recipe
+from reproduce.record import ledger
 
 if TYPE_CHECKING:
     from torch import nn
@@ -60,7 +60,7 @@ def open_subject(target: str, *, budget: str | None = None, variant: str = "desc
         return open_run(find_line(target, budget, variant))
     path = Path(target)
     if path.suffix in (".safetensors", ".pt") or path.is_dir():
-        from reproduce.records import find_checkpoint
+        from reproduce.runs.show import find_checkpoint
 
         checkpoint = find_checkpoint(target)
         runs = ledger.read()
@@ -69,7 +69,7 @@ def open_subject(target: str, *, budget: str | None = None, variant: str = "desc
             return _load(checkpoint, str(checkpoint), None, None)
         line = {str(k): v for k, v in of_run.iloc[-1].to_dict().items()}
         return _load(checkpoint, str(line["run_id"]), line, _data_option(str(line["run_id"])))
-    from reproduce.records import find_run
+    from reproduce.runs.show import find_run
 
     try:
         return open_run(find_run(target))
@@ -116,7 +116,7 @@ def ensure_smoke_run(row: str, say: Any, command: str) -> None:
     """Train the smoke run of ``row`` where the ledger has no run of it; says so first."""
     if list_lines(row, None, "described"):
         return
-    from reproduce.complete import Running, complete
+    from reproduce.runs.complete import Running, complete
 
     say(f"there is no run to draw yet: training the smoke run of {row} first (under a minute on two cores)")
     plan = {row: resolve(row, budget="smoke")}
@@ -137,8 +137,8 @@ def check_choice(what: str, name: str | None, known: tuple[str, ...]) -> None:
 
 
 def _load(checkpoint: Path, name: str, line: dict[str, Any] | None, data: str | None) -> Subject:
-    from reproduce.checkpoint import fill, load_weights
     from reproduce.models import attentive, build
+    from reproduce.training.checkpoint import fill, load_weights
 
     weights = load_weights(checkpoint)
     check_attention(weights.recipe.row)
@@ -153,7 +153,7 @@ def _load(checkpoint: Path, name: str, line: dict[str, Any] | None, data: str | 
 
 def _data_option(run_id: str) -> str | None:
     """Return the ``--data`` of the command that repeats a run."""
-    from reproduce.records import read_run
+    from reproduce.runs.show import read_run
 
     words = shlex.split(read_run(run_id)["command"])
     return words[words.index("--data") + 1] if "--data" in words else None

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from figures.query import OPTION, QueryCommand
+from figures.maps.query import OPTION, QueryCommand
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, all else on stderr.")]
 Variant = Annotated[str, typer.Option(help="described (the text) | as-run (the authors' code) | original.")]
@@ -90,7 +90,7 @@ def draw_figure(
     as_json: Json = False,
 ) -> None:
     """Draw a published figure from our own runs."""
-    from figures.published import draw_published
+    from figures.by_number import draw_published
 
     _tell(draw_published(name, budget=budget, form=form, out=out, say=_say), as_json)
 

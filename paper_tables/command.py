@@ -26,7 +26,7 @@ def write_command(
         precision: fp32, tf32 or bf16.
         options: further text at the end; an option that it has is not written a second time.
     """
-    from reproduce.plan import write_options  # which can read images, and imports what that needs
+    from reproduce.runs.plan import write_options  # which can read images, and imports what that needs
 
     given = {word.partition("=")[0] for word in shlex.split(options)}
     own = write_options(

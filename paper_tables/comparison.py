@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from paper_tables.published import Value
-from reproduce import contrasts
-from reproduce.contrasts import Contrast, Sample
-from reproduce.stats import Interval
+from reproduce.stats import two_samples
+from reproduce.stats.intervals import Interval
+from reproduce.stats.two_samples import Contrast, Sample
 
 MARGINS = (0.01, 0.02)  # points within which two networks count as the same
 
@@ -54,18 +54,18 @@ def _compare(samples: Mapping[str, Sample], plain: str) -> list[Comparison]:
         return []
     base = samples[plain]
     others = {row: sample for row, sample in samples.items() if row != plain}
-    found = {row: contrasts.contrast(sample, base) for row, sample in others.items()}
+    found = {row: two_samples.contrast(sample, base) for row, sample in others.items()}
     tested = {row: each.p_value for row, each in found.items() if each.p_value is not None}
-    corrected = dict(zip(tested, contrasts.holm(list(tested.values())), strict=True))
+    corrected = dict(zip(tested, two_samples.holm(list(tested.values())), strict=True))
     return [
         Comparison(
             row=row,
             contrast=found[row],
             corrected=corrected.get(row),
             equivalent={margin: _within(sample, base, margin) for margin in MARGINS},
-            spread=contrasts.same_spread(sample.values, base.values),
-            ranks=contrasts.same_ranks(sample, base),
-            bootstrap=contrasts.resample(sample, base),
+            spread=two_samples.same_spread(sample.values, base.values),
+            ranks=two_samples.same_ranks(sample, base),
+            bootstrap=two_samples.resample(sample, base),
         )
         for row, sample in others.items()
     ]
@@ -74,4 +74,4 @@ def _compare(samples: Mapping[str, Sample], plain: str) -> list[Comparison]:
 def _within(first: Sample, second: Sample, margin: float) -> float | None:
     if abs(first.mean - second.mean) >= margin:
         return None
-    return contrasts.equivalence(first, second, margin).p_value
+    return two_samples.equivalence(first, second, margin).p_value

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from paper_tables.definition import Definition
 from paper_tables.published import Value
 from paper_tables.selection import ACCURACIES, COSTS, LATENCY, Selection, test_size
-from reproduce.recipe import Recipe
+from reproduce.recipes.recipe import Recipe
 
 if TYPE_CHECKING:
     from paper_tables.table import Row
@@ -17,7 +17,7 @@ _HEADLINES = {
     "top1_best": "the best test accuracy of all evaluations, as the papers report it",
 }
 
-LATENCIES = {"full": 300, "smoke": 30}  # repetitions behind one run's wall time; reproduce.measure makes them
+LATENCIES = {"full": 300, "smoke": 30}  # repetitions behind one run's wall time; reproduce.training.cost makes them
 _N_AS_ABOVE = "n as of the accuracy where no other stands"
 
 

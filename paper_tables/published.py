@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reproduce.errors import UserError, did_you_mean
-from reproduce.files import read_listed
+from reproduce.record.whole_files import read_listed
 
 FOLDER = Path(__file__).parent / "published"
 TABLES = ("accuracy", "heads", "hierarchical", "logged", "gates", "augmented", "stacking", "imagenet", "scenes")

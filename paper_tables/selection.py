@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from reproduce import stats
-from reproduce.recipe import BUDGETS, Recipe
+from reproduce.recipes.recipe import BUDGETS, Recipe
+from reproduce.stats import intervals
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,7 +62,7 @@ class Choice:
         """Return how many finished runs have no finite ``headline`` and are in no mean of it."""
         return self.finished - len(self.values.get(headline, ()))
 
-    def intervals(self, headline: str, test_images: int | None) -> dict[str, stats.Interval]:
+    def intervals(self, headline: str, test_images: int | None) -> dict[str, intervals.Interval]:
         """Return mean and interval of each metric; ``top1`` is the one called ``headline``."""
         found = {name: _interval(name, values, test_images) for name, values in self.values.items()}
         return {"top1": found[headline], **found} if headline in found else found
@@ -193,8 +193,8 @@ def _finite(column: "pd.Series[Any]") -> tuple[float, ...]:
     return tuple(float(value) for value in column if math.isfinite(value))
 
 
-def _interval(name: str, values: tuple[float, ...], test_images: int | None) -> stats.Interval:
+def _interval(name: str, values: tuple[float, ...], test_images: int | None) -> intervals.Interval:
     if len(values) > 1 or name not in ACCURACIES or not test_images or not 0 <= values[0] <= 1:
-        return stats.summarise(values)
-    found = stats.wilson(round(values[0] * test_images), test_images)
-    return stats.Interval(values[0], found.low, found.high, 1, found.method)
+        return intervals.summarise(values)
+    found = intervals.wilson(round(values[0] * test_images), test_images)
+    return intervals.Interval(values[0], found.low, found.high, 1, found.method)

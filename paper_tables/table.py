@@ -41,12 +41,12 @@ from paper_tables.selection import (
     test_size,
 )
 from paper_tables.verdict import reach
-from reproduce import stats
 from reproduce.errors import UserError
-from reproduce.files import read_listed
-from reproduce.recipe import BUDGETS, Recipe, override
 from reproduce.recipes import find_entry, find_table, resolve
 from reproduce.recipes.entry import PaperTable
+from reproduce.recipes.recipe import BUDGETS, Recipe, override
+from reproduce.record.whole_files import read_listed
+from reproduce.stats import intervals
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,11 +74,11 @@ class Row:
     macs: int | None  # of its forward pass of one image
     flops: int | None  # of the same, as the row's paper counts them; None where no paper prints any
     published: Mapping[str, Value]
-    measured: Mapping[str, stats.Interval]
-    committed: Mapping[str, stats.Interval] | None
+    measured: Mapping[str, intervals.Interval]
+    committed: Mapping[str, intervals.Interval] | None
     committed_identity: Identity | None
-    verdict: stats.Verdict
-    committed_verdict: stats.Verdict | None
+    verdict: intervals.Verdict
+    committed_verdict: intervals.Verdict | None
     command: str
     footnotes: tuple[str, ...]  # numbers of deviations
     diverged: int = 0  # of our runs: no mean has them
@@ -93,7 +93,7 @@ class Pair:
     plain: str
     changed: str
     gain_published: float | None
-    gain: stats.Interval | None
+    gain: intervals.Interval | None
     params_published: float | None
     params: float | None
     macs: float | None
@@ -133,7 +133,7 @@ class Structure:
 
 def committed_runs(path: Path | None = None) -> "pd.DataFrame":
     """Return the project's own measurements, in the schema of a user's ledger."""
-    from reproduce import ledger
+    from reproduce.record import ledger
 
     return ledger.read(path or MEASURED / "runs.csv")
 
@@ -300,10 +300,10 @@ class _Builder:
         values: Mapping[str, Value],
         test_images: int | None,
         diverged: Sequence[int] = (),
-    ) -> stats.Verdict:
+    ) -> intervals.Verdict:
         if choice is None and diverged:
             count = len(diverged)
-            return stats.Verdict("not comparable", f"{count} run{'s' * (count > 1)} diverged, none finished")
+            return intervals.Verdict("not comparable", f"{count} run{'s' * (count > 1)} diverged, none finished")
         return reach(self.variant, self.headline, choice, recipe, reference, values, test_images)
 
     def pair(self, rows: tuple[Row, ...], plain: str, changed: str) -> Pair:
@@ -339,7 +339,7 @@ class _Builder:
         runs = {row: choice.values.get(self.headline, ()) for row, choice in choices.items()}
         return compare_runs(runs, trials, rows, plain)
 
-    def _compare(self, plain: str, changed: str) -> tuple[stats.Interval | None, float | None]:
+    def _compare(self, plain: str, changed: str) -> tuple[intervals.Interval | None, float | None]:
         """Return the gain of ``changed`` and its speed-up; nothing where the two rows' runs are not of one kind."""
         one, two = self.selection.choices.get(plain), self.selection.choices.get(changed)
         if one is None or two is None or one.identity.scale != two.identity.scale:
@@ -348,9 +348,9 @@ class _Builder:
         gain = wall = None
         if metric in one.values and metric in two.values:
             trials = self._trials(one, self.plan.get(plain))
-            gain = stats.difference(two.values[metric], one.values[metric], trials)
+            gain = intervals.difference(two.values[metric], one.values[metric], trials)
         if LATENCY in one.values and LATENCY in two.values and one.device == two.device:
-            wall = stats.summarise(one.values[LATENCY]).mean / stats.summarise(two.values[LATENCY]).mean
+            wall = intervals.summarise(one.values[LATENCY]).mean / intervals.summarise(two.values[LATENCY]).mean
         return gain, wall
 
     def _paper_recipe(self, row: str) -> Recipe:

@@ -6,8 +6,8 @@ from typing import Any
 
 from paper_tables.published import Value
 from paper_tables.selection import Choice, test_size
-from reproduce import stats
-from reproduce.recipe import Recipe
+from reproduce.recipes.recipe import Recipe
+from reproduce.stats import intervals
 
 _NOT_SETTINGS = frozenset({"label", "table", "row", "data.name"})  # the data set is compared by its recorded name
 
@@ -20,7 +20,7 @@ def reach(
     reference: Recipe | None,
     values: Mapping[str, Value],
     test_images: int | None,
-) -> stats.Verdict:
+) -> intervals.Verdict:
     """Return the verdict on one row's runs.
 
     Only runs of the paper's budget, scale, data and settings are held against the published value.
@@ -35,19 +35,19 @@ def reach(
         test_images: test images behind one run.
     """
     if reference is None:
-        return stats.Verdict("not run", f"there is no variant '{variant}' of this row")
+        return intervals.Verdict("not run", f"there is no variant '{variant}' of this row")
     if choice is None:
-        return stats.Verdict("not run", "no finished run of this recipe")
+        return intervals.Verdict("not run", "no finished run of this recipe")
     obstacles = _obstacles(choice, recipe, reference)
     if obstacles:
-        return stats.Verdict("not comparable", "; ".join(obstacles))
+        return intervals.Verdict("not comparable", "; ".join(obstacles))
     value = _published(variant, values)
     if value is None:
-        return stats.Verdict("not comparable", "nothing is published for this row")
+        return intervals.Verdict("not comparable", "nothing is published for this row")
     runs = choice.values.get(headline)
     if not runs:
-        return stats.Verdict("not comparable", f"the runs have no {headline}")
-    comparison = stats.compare(
+        return intervals.Verdict("not comparable", f"the runs have no {headline}")
+    comparison = intervals.compare(
         runs,
         test_images,
         published=value.value,
@@ -55,7 +55,7 @@ def reach(
         published_spread=value.deviation,
         published_trials=test_size(reference.data.name, reference),
     )
-    return stats.judge(comparison, stats.summarise(runs).mean, value.value)
+    return intervals.judge(comparison, intervals.summarise(runs).mean, value.value)
 
 
 def changed_settings(recipe: Recipe, reference: Recipe) -> list[str]:

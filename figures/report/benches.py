@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from paper_tables.layout import Block, Text
+from paper_tables.formats.sheet import Block, Text
 from paper_tables.table import MEASURED
 from reproduce.errors import UserError
 from reproduce.recipes import TABLES

@@ -15,9 +15,9 @@ from figures.report.tables import Shown, show_table
 from paper_tables import deviations
 from paper_tables.claims.assess import assess
 from paper_tables.claims.claim import Assessment, Study
-from paper_tables.claims.studies import STUDIES
+from paper_tables.claims.studies.registry import STUDIES
 from paper_tables.deviations import Deviation
-from paper_tables.layout import Block, Text
+from paper_tables.formats.sheet import Block, Text
 from paper_tables.published import FOLDER as PUBLISHED
 from paper_tables.selection import ENDED
 from paper_tables.table import MEASURED, committed_runs

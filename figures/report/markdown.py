@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Sequence
 
 from figures.report.content import LEAD, TITLE, Chapter, Content, list_anchors
-from figures.report.pictures import Picture
+from figures.report.drawings import Picture
 from figures.report.tables import Shown
 from paper_tables.claims.claim import WORDS, Assessed
-from paper_tables.claims.layout import parts_block, verdict_cell, write_notes
-from paper_tables.layout import Block, Text
-from paper_tables.markup import escape_markdown, markdown_block
+from paper_tables.claims.sheet import parts_block, verdict_cell, write_notes
+from paper_tables.formats.markup import escape_markdown, markdown_block
+from paper_tables.formats.sheet import Block, Text
 
 
 def write_markdown(content: Content, pictures: dict[str, list[Picture]], folder: str) -> str:

@@ -10,14 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from figures.report.content import LEAD, TITLE, Chapter, Content, list_anchors
-from figures.report.pictures import Picture
+from figures.report.drawings import Picture
 from figures.report.tables import Shown, without_column
+from figures.report.template import fill
 from figures.style import COLOURS, INK, QUIET
-from figures.template import fill
 from paper_tables.claims.claim import WORDS, Assessed, ClaimVerdict
-from paper_tables.claims.layout import TONES, deciding_part, describe_effect, parts_block, write_notes
-from paper_tables.layout import Sheet
-from paper_tables.markup import html_block
+from paper_tables.claims.sheet import TONES, deciding_part, describe_effect, parts_block, write_notes
+from paper_tables.formats.markup import html_block
+from paper_tables.formats.sheet import Sheet
 
 FOLDER = Path(__file__).parent
 escape = html.escape

@@ -3,13 +3,13 @@
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from paper_tables import hyperparameters, layout
+from paper_tables import hyperparameters
+from paper_tables.formats.sheet import Block, Sheet, lay_out
 from paper_tables.hyperparameters import Settings
-from paper_tables.layout import Block, Sheet
 from paper_tables.table import DEFINITIONS, Table, build
-from reproduce.recipe import BUDGETS, Recipe, override
 from reproduce.recipes import plan_table
 from reproduce.recipes.entry import PaperTable
+from reproduce.recipes.recipe import BUDGETS, Recipe, override
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +28,7 @@ def show_table(paper: PaperTable, runs: "pd.DataFrame") -> list[Shown]:
     """Return the forms of ``paper``: of each variant that was run the best, or the described one without runs."""
     if not paper.train:
         built = hyperparameters.build()
-        return [Shown(built, layout.lay_out(built), ((paper.name, f"attnrepro table {paper.name}"),))]
+        return [Shown(built, lay_out(built), ((paper.name, f"attnrepro table {paper.name}"),))]
     if paper.name not in DEFINITIONS:
         return []  # its rows can be trained already, its columns are not stated yet
     best: dict[str, tuple[tuple[Any, ...], Table]] = {}
@@ -100,7 +100,7 @@ def _fit(plan: dict[str, Recipe], data: dict[str, tuple[str, str]]) -> dict[str,
 
 
 def _show(table: Table) -> Shown:
-    sheet = layout.lay_out(table)
+    sheet = lay_out(table)
     if all(_same_as_shown(table, row.committed_identity) for row in table.rows if row.committed_identity):
         # nothing better than what is shown: the column would say it twice
         sheet = replace(sheet, blocks=tuple(without_column(block, "committed") for block in sheet.blocks))

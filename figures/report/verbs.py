@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+from reproduce.console.output import say, show
 from reproduce.errors import UserError
-from reproduce.output import say, show
 
 
 def add_verbs(app: typer.Typer) -> None:

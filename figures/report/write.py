@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from figures.report.content import Content, gather
+from figures.report.drawings import COMMAND, FOLDER, Picture, list_pictures
 from figures.report.markdown import write_markdown
 from figures.report.page import write_page
-from figures.report.pictures import COMMAND, FOLDER, Picture, list_pictures
 from reproduce.errors import UserError
-from reproduce.files import write_whole
-from reproduce.ledger import results_path
+from reproduce.record.ledger import results_path
+from reproduce.record.whole_files import write_whole
 
 ROOT = Path(__file__).resolve().parents[2]
 _LINK = re.compile(r"\]\(([^)#][^)]*)\)")  # of Markdown, to a file; not to a heading

@@ -19,17 +19,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from figures.average import DEFAULT, average_attention, find_reading
-from figures.layers import is_local, name_layers
-from figures.maps import Array, average
-from figures.pictures import Picture, choose_pictures, find_picture, first_images, mean_picture, prepare
-from figures.query import read_query
+from figures.images import Picture, choose_pictures, find_picture, first_images, mean_picture, prepare
+from figures.maps.average import DEFAULT, average_attention, find_reading
+from figures.maps.layers import is_local, name_layers
+from figures.maps.maps import Array, average
+from figures.maps.query import read_query
+from figures.report.template import fill
 from figures.request import Request, place
 from figures.style import SQUARE
 from figures.subject import Subject
-from figures.template import fill
 from reproduce.errors import UserError
-from reproduce.files import write_whole
+from reproduce.record.whole_files import write_whole
 
 FOLDER = Path(__file__).parent
 LEVELS = (255, 191, 127, 95, 63, 47, 31, 23, 15)

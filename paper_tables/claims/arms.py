@@ -7,8 +7,8 @@ import functools
 from dataclasses import dataclass
 
 from reproduce.errors import UserError
-from reproduce.recipe import Recipe, override, read_settings
 from reproduce.recipes import resolve
+from reproduce.recipes.recipe import Recipe, override, read_settings
 
 
 @dataclass(frozen=True)

@@ -24,11 +24,11 @@ from paper_tables.claims.claim import (
     Word,
 )
 from paper_tables.claims.evidence import Printed
-from paper_tables.claims.files import read_counts
-from paper_tables.claims.ours import Key, Ours
-from reproduce.contrasts import holm
-from reproduce.recipe import BUDGETS
-from reproduce.stats import ALPHA
+from paper_tables.claims.measured_files import read_counts
+from paper_tables.claims.our_evidence import Key, Ours
+from reproduce.recipes.recipe import BUDGETS
+from reproduce.stats.intervals import ALPHA
+from reproduce.stats.two_samples import holm
 
 if TYPE_CHECKING:
     import pandas as pd

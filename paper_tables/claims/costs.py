@@ -9,9 +9,9 @@ import math
 
 from paper_tables.claims.claim import Missing, Outcome, Part
 from paper_tables.claims.evidence import Evidence, Found
-from paper_tables.claims.files import read_bench
-from paper_tables.claims.outcomes import side
-from reproduce.contrasts import Contrast, Sample, contrast
+from paper_tables.claims.measured_files import read_bench
+from paper_tables.claims.tested import side
+from reproduce.stats.two_samples import Contrast, Sample, contrast
 
 _TIMES = {"an image": "latency_ms", "an epoch": "images_per_second"}
 _BENCH = "attnrepro bench --cpu --suite latency --out paper_tables/measured/bench"

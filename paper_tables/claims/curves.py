@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 
 from paper_tables.claims.claim import Missing, Outcome, Part
 from paper_tables.claims.evidence import Curves, Evidence
-from paper_tables.claims.files import Point
-from paper_tables.claims.outcomes import Limit, hold_against, side, spread_at_least
-from reproduce.contrasts import Contrast, Sample, contrast
+from paper_tables.claims.measured_files import Point
+from paper_tables.claims.tested import Limit, hold_against, side, spread_at_least
+from reproduce.stats.two_samples import Contrast, Sample, contrast
 
 Curve = Sequence[Point]
 NO_LEVEL = "no curve reaches {level:g} within {last} epochs"

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from paper_tables.claims.claim import Missing, Study
-from paper_tables.claims.files import Point, read_counts
+from paper_tables.claims.measured_files import Point, read_counts
 from paper_tables.published import Value, read_losses
 from paper_tables.published import read_curves as read_published_curves
 from paper_tables.published import read_table as read_published_table
 from paper_tables.selection import TEST_IMAGES
-from reproduce.contrasts import Sample
 from reproduce.errors import UserError
 from reproduce.recipes import ENTRIES
+from reproduce.stats.two_samples import Sample
 
 _PRINTED = {
     "latency_ms": "wall_ms",

@@ -7,10 +7,11 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from paper_tables import markup, terminal
 from paper_tables.claims.claim import Assessed, Assessment, ClaimVerdict, PartVerdict
-from paper_tables.claims.layout import lay_out
-from paper_tables.render import WIDTH
+from paper_tables.claims.sheet import lay_out
+from paper_tables.formats import markup
+from paper_tables.formats import text as terminal
+from paper_tables.formats.render import WIDTH
 from reproduce.errors import UserError, did_you_mean
 
 FORMATS = ("text", "md", "latex", "html", "json")

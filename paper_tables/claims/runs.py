@@ -16,7 +16,7 @@ def gather_runs(committed_only: bool = False) -> "pd.DataFrame":
     """
     import pandas as pd
 
-    from reproduce import ledger
+    from reproduce.record import ledger
 
     ours = committed_runs()
     if committed_only:

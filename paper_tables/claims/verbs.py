@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from reproduce.output import takes_colour, terminal_width, write_out
+from reproduce.console.output import takes_colour, terminal_width, write_out
 
 Format = Annotated[str, typer.Option("--format", help="text | md | latex | html | json.")]
 Out = Annotated[Path | None, typer.Option(help="Write to a file.", show_default="stdout")]
@@ -33,9 +33,9 @@ def list_claims(
     from paper_tables.claims.assess import assess
     from paper_tables.claims.render import check_format, render
     from paper_tables.claims.runs import gather_runs
-    from paper_tables.claims.studies import STUDIES, find_claim, find_studies
+    from paper_tables.claims.studies.registry import STUDIES, find_claim, find_studies
     from reproduce.errors import UserError, did_you_mean
-    from reproduce.recipe import VARIANTS
+    from reproduce.recipes.recipe import VARIANTS
 
     form = check_format("json" if as_json else form)
     if variant not in VARIANTS:

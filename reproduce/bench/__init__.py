@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from reproduce.errors import UserError, did_you_mean
-from reproduce.files import write_whole
+from reproduce.record.whole_files import write_whole
 
 SUITES = ("models", "kernels", "san", "latency", "input", "structure", "train", "complexity", "engine", "precision")
 PLANNED = ("kernels", "san", "latency")
@@ -50,8 +50,8 @@ def measure_suite(suite: str, kind: str, rows: Sequence[str] | None, repetitions
             "run it on a machine with an NVIDIA GPU, or measure this one with --cpu"
             + (", or see what would run with --dry-run" if suite in PLANNED else ""),
         )
-    from reproduce.evaluate import set_products
-    from reproduce.manifest import machine, versions
+    from reproduce.record.manifest import machine, versions
+    from reproduce.training.evaluate import set_products
 
     module = import_module(f"reproduce.bench.{suite}")
     turns: int = getattr(module, "REPETITIONS", REPETITIONS) if repetitions is None else repetitions

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from reproduce.bench.complexity import LAYERS, find_crossover, list_series
 from reproduce.bench.plot import check_format
-from reproduce.files import write_whole
+from reproduce.record.whole_files import write_whole
 
 _FORMS = {"full": ("#D55E00", "o", "-"), "fused": ("#E69F00", "s", "--"), "linear": ("#0072B2", "^", "-")}
 _METRICS = {"ms": "milliseconds, forward and backward", "peak_mb": "peak memory, MB"}

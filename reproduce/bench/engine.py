@@ -21,17 +21,17 @@ from typing import Any
 
 import torch
 
-from reproduce import checked, ledger
 from reproduce.bench.report import choose
 from reproduce.bench.timing import quartiles
-from reproduce.checkpoint import load_state, save_state
 from reproduce.errors import UserError
-from reproduce.manifest import ROOT
 from reproduce.models import build
-from reproduce.plan import fit_plan, list_runs
 from reproduce.recipes import find_table, plan_table, resolve
-from reproduce.run import Run
-from reproduce.train import make_optimiser
+from reproduce.record import checksummed_csv, ledger
+from reproduce.record.manifest import ROOT
+from reproduce.runs.plan import fit_plan, list_runs
+from reproduce.training.checkpoint import load_state, save_state
+from reproduce.training.run import Run
+from reproduce.training.train import make_optimiser
 
 SIZES = (10, 1_000, 100_000, 1_000_000)  # rows of a ledger
 SEEDS = 5
@@ -75,10 +75,10 @@ def list_cases() -> list[str]:
 def write_ledger(path: Path, rows: int) -> None:
     """Write a ledger of ``rows`` runs with their checksums, some of which Table 3 at smoke shows."""
     runs = _runs(SEEDS)
-    lines, start = [checked.write_header(ledger.COLUMNS)], checked.begin(ledger.COLUMNS)
+    lines, start = [checksummed_csv.write_header(ledger.COLUMNS)], checksummed_csv.begin(ledger.COLUMNS)
     for number in range(rows):
         run = runs[number % len(runs)]
-        lines.append(checked.write_line(_cells(run, number if number >= len(runs) else None), start))
+        lines.append(checksummed_csv.write_line(_cells(run, number if number >= len(runs) else None), start))
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"".join(lines))
 

@@ -22,8 +22,8 @@ from torchvision import transforms
 
 from reproduce.data.batches import Batches
 from reproduce.data.dataset import Split, load
-from reproduce.data.identity import identify
-from reproduce.recipe import Augmentation, DataChoice
+from reproduce.data.source import identify
+from reproduce.recipes.recipe import Augmentation, DataChoice
 
 WORKERS = (0, 2)
 _CHOICE = DataChoice(name="shapes")

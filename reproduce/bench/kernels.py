@@ -11,11 +11,11 @@ from typing import Any
 
 import torch
 
-from reproduce.bench.contest import contest, measure_each
-from reproduce.bench.problem import Problem
+from reproduce.bench.counted_cost import OPERATORS, PHASES, Layer, count, eager_bytes
+from reproduce.bench.operator_case import Problem
 from reproduce.bench.report import choose, describe, fill_times
+from reproduce.bench.rivals import contest, measure_each
 from reproduce.bench.roofline import Roof
-from reproduce.bench.traffic import OPERATORS, PHASES, Layer, count, eager_bytes
 
 _SAN10 = [(112, 3, 64), (56, 7, 256), (28, 7, 512), (14, 7, 1024), (7, 7, 2048)]  # side at 224 pixels, k, C
 _CPU_BATCH = 2

@@ -13,13 +13,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from reproduce.architectures import San
 from reproduce.bench.report import choose
 from reproduce.bench.timing import quartiles, time_on_device
 from reproduce.kernels import capture_inference
-from reproduce.measure import PROTOCOL_REPETITIONS, PROTOCOL_WARMUPS
 from reproduce.models import build
 from reproduce.recipes import ENTRIES, TABLES, resolve
+from reproduce.recipes.architectures import San
+from reproduce.training.cost import PROTOCOL_REPETITIONS, PROTOCOL_WARMUPS
 
 REPETITIONS = PROTOCOL_REPETITIONS
 

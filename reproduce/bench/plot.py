@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 
 from reproduce.bench.roofline import Roof
 from reproduce.errors import UserError
-from reproduce.files import write_whole
+from reproduce.record.whole_files import write_whole
 
 FORMATS = ("png", "svg")
 # Okabe and Ito's colours, told apart by every kind of colour vision; markers say the same once more.

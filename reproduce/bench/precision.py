@@ -10,11 +10,11 @@ differences.
 from collections.abc import Sequence
 from typing import Any
 
-from reproduce.complete import Running, complete
 from reproduce.errors import UserError
-from reproduce.plan import find_done
 from reproduce.recipes import resolve
-from reproduce.stats import summarise
+from reproduce.runs.complete import Running, complete
+from reproduce.runs.plan import find_done
+from reproduce.stats.intervals import summarise
 
 REPETITIONS = 5
 _ROWS = ("quadratic", "learned-content", "san-pair", "vit")

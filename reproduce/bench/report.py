@@ -78,8 +78,8 @@ def describe(roof: Roof, repetitions: int) -> list[str]:
 def read_device(kind: str) -> dict[str, str]:
     """Return the device's name and, on CUDA, the CUDA release and driver; "" for what cannot be found out."""
     if kind != "cuda":
-        from reproduce.heap import describe_heap
-        from reproduce.manifest import machine
+        from reproduce.record.manifest import machine
+        from reproduce.training.malloc import describe_heap
 
         return {
             "device": str(machine()["cpu"]),

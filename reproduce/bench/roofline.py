@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import torch
 
+from reproduce.bench.counted_cost import Cost
 from reproduce.bench.timing import HEAD_START, time_on_device
-from reproduce.bench.traffic import Cost
 
 _COPY_BYTES = {"cpu": 1 << 28, "cuda": 1 << 30}  # far beyond any cache
 _SIDE = {"cpu": 1536, "cuda": 8192}

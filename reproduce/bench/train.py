@@ -15,12 +15,12 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from reproduce.bench.timing import quartiles, time_in_turns
+from reproduce.console.output import say
 from reproduce.errors import UserError
-from reproduce.output import say
-from reproduce.recipe import Recipe, override
 from reproduce.recipes import TABLES, resolve
-from reproduce.rehearsal import count_images, make_trainer, measure_rate
-from reproduce.run import EXECUTIONS
+from reproduce.recipes.recipe import Recipe, override
+from reproduce.training.estimate import count_images, make_trainer, measure_rate
+from reproduce.training.run import EXECUTIONS
 
 _TABLES = ("accuracy", "heads", "hierarchical")
 _EXECUTIONS = {"cpu": ("eager",), "cuda": EXECUTIONS}
@@ -98,7 +98,7 @@ def measure_peak(device: torch.device, precision: str) -> float:
 def count_flops(recipe: Recipe, precision: str, device: torch.device, steps: int) -> int:
     """Return the FLOPs of ``steps`` training steps: products only, those of our own kernels by their formulas."""
     from reproduce.kernels import flops  # noqa: F401  (tells the counter of our operators)
-    from reproduce.kernels.choice import without_twins  # which multiply value by value, and that is not counted
+    from reproduce.kernels.backend import without_twins  # which multiply value by value, and that is not counted
 
     # the counter sees operators, not what they were compiled to
     with without_twins(), FlopCounterMode(display=False) as counter:

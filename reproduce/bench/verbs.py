@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
+from reproduce.console.options import Json
+from reproduce.console.output import say, show, show_records
 from reproduce.errors import UserError
-from reproduce.options import Json
-from reproduce.output import say, show, show_records
 
 
 def add_verbs(app: typer.Typer) -> None:

@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from reproduce.errors import UserError
-from reproduce.recipe import Augmentation
+from reproduce.recipes.recipe import Augmentation
 
 BRIGHTNESS, CONTRAST, SATURATION, HUE = range(4)
 _GREY_WEIGHTS = (0.2989, 0.587, 0.114)  # ITU-R 601, as torchvision's rgb_to_grayscale has them

@@ -16,9 +16,9 @@ from torch import Tensor
 
 from reproduce.data import augment
 from reproduce.data.dataset import Split
+from reproduce.data.rng import generator
 from reproduce.errors import UserError
-from reproduce.recipe import Augmentation
-from reproduce.rng import generator
+from reproduce.recipes.recipe import Augmentation
 
 _PIXELS_AT_ONCE = 2**21  # on a GPU: 2,048 images of 32 pixels, 25 MB a float tensor
 

@@ -16,12 +16,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from reproduce.data import layout, parquet, shapes
+from reproduce.data import class_folders, parquet, shapes
 from reproduce.data.decode import decode_all, is_coloured
 from reproduce.data.equalise import equalise
-from reproduce.data.identity import Source
+from reproduce.data.source import Source
 from reproduce.errors import UserError
-from reproduce.recipe import DataChoice
+from reproduce.recipes.recipe import DataChoice
 
 _PART_BYTES = 2**28  # of a split that is streamed
 
@@ -246,7 +246,7 @@ def _read_cifar(source: Source, split: str, limit: int | None, coloured: bool) -
 
 def _read_folders(source: Source, split: str, limit: int | None, coloured: bool) -> Reading:
     assert source.root is not None
-    listing = layout.list_images(source.root, allow_missing_train=True)
+    listing = class_folders.list_images(source.root, allow_missing_train=True)
     files = listing.train if split == "train" else listing.test
     if not files and limit != 0:
         raise UserError(

@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from reproduce.data.identity import Fit
+from reproduce.data.source import Fit
 from reproduce.errors import UserError
 
 _THREADED_FROM = 96  # pixels a side

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from reproduce.data.download import download
-from reproduce.data.identity import KNOWN_NAMES, PLACES, Source, data_root, identify
+from reproduce.data.source import KNOWN_NAMES, PLACES, Source, data_root, identify
 from reproduce.data.unpack import list_folders, unpack
 from reproduce.errors import UserError, did_you_mean
 

@@ -16,13 +16,13 @@ A model calls them so, with ``gamma = nn.Sequential(BatchNorm2d, ReLU, Conv2d, B
     y = pairwise_attention(phi(x), psi(x), beta(x), mapping, 7, position=conv_p(coordinates))
 """
 
-from .attention import pairwise_attention, patchwise_attention
-from .checks import BACKENDS, PAIRWISE, PATCHWISE
-from .choice import explain_backend
-from .graph import capture_inference
-from .local import aggregation, subtraction, subtraction2
-from .mapping import Mapping, read_mapping
-from .window import Window
+from reproduce.kernels.attention import pairwise_attention, patchwise_attention
+from reproduce.kernels.backend import explain_backend
+from reproduce.kernels.checks import BACKENDS, PAIRWISE, PATCHWISE
+from reproduce.kernels.graph import capture_inference
+from reproduce.kernels.local import aggregation, subtraction, subtraction2
+from reproduce.kernels.mapping import Mapping, read_mapping
+from reproduce.kernels.window import Window
 
 __all__ = [
     "BACKENDS",

@@ -3,13 +3,21 @@
 import torch
 from torch import Tensor
 
-from . import ops, reference
-from .checks import PAIRWISE, PATCHWISE, check_alike, check_choice, check_mapping, check_shape, check_window
-from .choice import cast_for_autocast, is_exporting, is_small, use_cupy, without_autocast
-from .folding import attend_pairs, correlate, weigh_patches
-from .local import aggregation
-from .mapping import Mapping
-from .window import PAD_MODES, Window
+from reproduce.kernels import local_ops, reference
+from reproduce.kernels.backend import cast_for_autocast, is_exporting, is_small, use_cupy, without_autocast
+from reproduce.kernels.checks import (
+    PAIRWISE,
+    PATCHWISE,
+    check_alike,
+    check_choice,
+    check_mapping,
+    check_shape,
+    check_window,
+)
+from reproduce.kernels.folding import attend_pairs, correlate, weigh_patches
+from reproduce.kernels.local import aggregation
+from reproduce.kernels.mapping import Mapping
+from reproduce.kernels.window import PAD_MODES, Window
 
 
 def pairwise_attention(
@@ -139,7 +147,7 @@ def _weigh_pairs(
         return reference.pairwise_weights(phi, psi, mapping, window, position, relation)
     z_NDTL = correlate(phi, psi, window, cupy)
     if position is not None:
-        offset = ops.subtract(position, position, *window, cupy)
+        offset = local_ops.subtract(position, position, *window, cupy)
         z_NDTL = torch.cat([z_NDTL, offset.expand(len(z_NDTL), -1, -1, -1)], dim=1)
     return reference.apply_mapping(z_NDTL, mapping).softmax(dim=2)
 

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from .mapping import FIELDS, Mapping
-from .window import PAD_MODES, Window
+from reproduce.kernels.mapping import FIELDS, Mapping
+from reproduce.kernels.window import PAD_MODES, Window
 
 BACKENDS = ("auto", "cupy", "torch")
 PAIRWISE = ("subtraction", "summation", "concatenation", "hadamard", "dot")

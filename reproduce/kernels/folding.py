@@ -13,12 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from . import moments, ops
-from .fused import attend, project
-from .mapping import Mapping, normalise2, uses_batch
-from .moments import Moments, fold_norm1, update_running
-from .pair import multiply
-from .window import Window
+from reproduce.kernels import local_ops, moments
+from reproduce.kernels.attention_ops import attend, project
+from reproduce.kernels.cpu.pair import multiply
+from reproduce.kernels.mapping import Mapping, normalise2, uses_batch
+from reproduce.kernels.moments import Moments, fold_norm1, update_running
+from reproduce.kernels.window import Window
 
 
 def attend_pairs(
@@ -29,7 +29,7 @@ def attend_pairs(
     dtype, rows = phi.dtype, phi.shape[1]
     if relation == "summation":
         psi = -psi  # phi + psi = phi - (-psi)
-    offset = None if position is None else ops.subtract(position, position, *window, cupy).squeeze(0)
+    offset = None if position is None else local_ops.subtract(position, position, *window, cupy).squeeze(0)
     batch1 = uses_batch(mapping.training, mapping.running_mean1)
     batch2 = uses_batch(mapping.training, mapping.running_mean2)
     found = _pair_moments(phi, psi, window, offset, relation) if batch1 else []
@@ -122,4 +122,4 @@ def weigh_patches(phi: Tensor, psi: Tensor, mapping: Mapping, window: Window, re
 
 def correlate(phi: Tensor, psi: Tensor, window: Window, cupy: bool) -> Tensor:
     """Return phi(x_i)^T psi(x_j), (N, 1, T, L): the weight gradient of an aggregation of psi, by another name."""
-    return ops.aggregate_to_weight(psi, window.centres(phi).contiguous(), 1, *window, cupy)
+    return local_ops.aggregate_to_weight(psi, window.centres(phi).contiguous(), 1, *window, cupy)

@@ -2,10 +2,10 @@
 
 from torch import Tensor
 
-from . import ops, reference
-from .checks import check_aggregation, check_alike, check_shape, check_window
-from .choice import cast_for_autocast, is_exporting, is_small, use_cupy
-from .window import Window
+from reproduce.kernels import local_ops, reference
+from reproduce.kernels.backend import cast_for_autocast, is_exporting, is_small, use_cupy
+from reproduce.kernels.checks import check_aggregation, check_alike, check_shape, check_window
+from reproduce.kernels.window import Window
 
 
 def subtraction(
@@ -77,7 +77,7 @@ def _subtract(a: Tensor, b: Tensor, window: Window, backend: str) -> Tensor:
     cupy = use_cupy(a, backend)
     if is_exporting():
         return reference.subtraction2(a, b, window)
-    return ops.subtract(a, b, *window, cupy)
+    return local_ops.subtract(a, b, *window, cupy)
 
 
 def aggregation(
@@ -115,4 +115,4 @@ def aggregation(
     cupy = use_cupy(x, backend)
     if is_exporting() or is_small(x, window, cupy):
         return reference.aggregation(x, weight, window)
-    return ops.aggregate(x, weight, *window, cupy)
+    return local_ops.aggregate(x, weight, *window, cupy)

@@ -15,8 +15,8 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from .mapping import Mapping
-from .window import Window
+from reproduce.kernels.mapping import Mapping
+from reproduce.kernels.window import Window
 
 
 class Moments(NamedTuple):

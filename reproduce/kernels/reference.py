@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .mapping import Mapping, normalise1, normalise2
-from .window import Window
+from reproduce.kernels.mapping import Mapping, normalise1, normalise2
+from reproduce.kernels.window import Window
 
 
 def gather(x_NCHW: Tensor, window: Window) -> Tensor:

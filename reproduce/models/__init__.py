@@ -11,16 +11,6 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from reproduce.architectures import (
-    Architecture,
-    AttentionCnn,
-    AugmentedCnn,
-    AugmentedResNet,
-    GateCnn,
-    ResNet,
-    San,
-    VisionTransformer,
-)
 from reproduce.errors import UserError
 from reproduce.models.attention_cnn import AttentionNetwork
 from reproduce.models.augmented import PlainCnn, WideResNet
@@ -30,6 +20,16 @@ from reproduce.models.position_attention import PositionAttention
 from reproduce.models.resnet import ResNet18
 from reproduce.models.san import SanNetwork
 from reproduce.models.vision_transformer import VisionTransformerNetwork
+from reproduce.recipes.architectures import (
+    Architecture,
+    AttentionCnn,
+    AugmentedCnn,
+    AugmentedResNet,
+    GateCnn,
+    ResNet,
+    San,
+    VisionTransformer,
+)
 
 NETWORKS: dict[type, type[nn.Module]] = {
     AttentionCnn: AttentionNetwork,

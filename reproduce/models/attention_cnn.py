@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from reproduce.architectures import AttentionCnn
 from reproduce.models.content_attention import ContentAttention
 from reproduce.models.position_attention import PositionAttention
 from reproduce.models.positions import GaussianPositions, LearnedPositions
+from reproduce.recipes.architectures import AttentionCnn
 
 
 def split_patches(image_BCHW: Tensor, patch: int) -> Tensor:

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from reproduce.architectures import AugmentedCnn, AugmentedResNet
 from reproduce.errors import UserError
 from reproduce.models.augmented_convolution import AugmentedConvolution
+from reproduce.recipes.architectures import AugmentedCnn, AugmentedResNet
 
 Spec = AugmentedCnn | AugmentedResNet
 

@@ -5,7 +5,6 @@ Legend: B images, C channels, H x W pixels. A 32-pixel image becomes 32 -> 30 ->
 
 from torch import Tensor, nn
 
-from reproduce.architectures import GateCnn
 from reproduce.errors import UserError
 from reproduce.models.gates import (
     BlockAttention,
@@ -15,6 +14,7 @@ from reproduce.models.gates import (
     SpatialGate,
     softmax_head,
 )
+from reproduce.recipes.architectures import GateCnn
 
 SMALLEST = 22  # pixels: one more halving and the second block's map is empty
 

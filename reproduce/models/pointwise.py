@@ -6,7 +6,7 @@ Legend: B images, C channels in, D channels out, L = H * W pixels.
 import torch
 from torch import Tensor, nn
 
-from reproduce.kernels.choice import is_exporting
+from reproduce.kernels.backend import is_exporting
 
 MIN_PIXELS = 256  # of a map; on a CPU a product an image wins above that, the convolution's one product below
 

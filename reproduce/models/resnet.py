@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock
 
-from reproduce.architectures import ResNet
+from reproduce.recipes.architectures import ResNet
 
 
 def make_stage(inputs: int, width: int, blocks: int, stride: int) -> nn.Sequential:

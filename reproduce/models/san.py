@@ -12,13 +12,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from reproduce.architectures import San
 from reproduce.errors import UserError
 from reproduce.kernels import pairwise_attention, patchwise_attention, read_mapping
 from reproduce.models.algebra import KeepingModule
 from reproduce.models.dropout import drop
 from reproduce.models.pointwise import Pointwise
 from reproduce.models.san_cost import count_macs
+from reproduce.recipes.architectures import San
 
 
 class PassNorm(nn.BatchNorm2d):

@@ -10,7 +10,7 @@ count differently on a CPU, on a GPU and by unfold; a SAN therefore counts itsel
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from reproduce.architectures import San
+from reproduce.recipes.architectures import San
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from reproduce.architectures import VisionTransformer
 from reproduce.models.attention_cnn import split_patches
 from reproduce.models.content_attention import ContentAttention
 from reproduce.models.resnet import init_convolutions, make_stage, make_stem
+from reproduce.recipes.architectures import VisionTransformer
 
 
 class PreNormBlock(nn.Module):

@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 from reproduce.errors import UserError, did_you_mean
-from reproduce.recipe import BUDGETS, VARIANTS, Recipe, override, override_settings
 from reproduce.recipes import (
     accuracy,
     augmented,
@@ -21,6 +20,7 @@ from reproduce.recipes import (
     stacking,
 )
 from reproduce.recipes.entry import Entry, PaperTable, scale_schedule
+from reproduce.recipes.recipe import BUDGETS, VARIANTS, Recipe, override, override_settings
 
 _MODULES = (accuracy, heads, hierarchical, hyperparameters, stacking, scenes, imagenet, augmented, gates)
 ENTRIES: dict[str, Entry] = {row: entry for module in _MODULES for row, entry in module.ENTRIES.items()}

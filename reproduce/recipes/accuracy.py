@@ -11,9 +11,9 @@ Recipe: Table 4 of the report; where it is silent (crop and flip, Nesterov) its 
 
 from typing import Any
 
-from reproduce.architectures import AttentionCnn, ResNet
-from reproduce.recipe import Augmentation, Recipe, Schedule
+from reproduce.recipes.architectures import AttentionCnn, ResNet
 from reproduce.recipes.entry import Entry, PaperTable
+from reproduce.recipes.recipe import Augmentation, Recipe, Schedule
 
 TABLE = PaperTable(
     name="accuracy",

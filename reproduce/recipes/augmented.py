@@ -17,10 +17,10 @@ Linear attention keeps the slides' own formula, whose axes are swapped against i
 
 from typing import Any
 
-from reproduce.architectures import AugmentedCnn, AugmentedResNet
-from reproduce.recipe import DataChoice, Optimiser, Recipe, Schedule
 from reproduce.recipes.accuracy import SMOKE_DATA
+from reproduce.recipes.architectures import AugmentedCnn, AugmentedResNet
 from reproduce.recipes.entry import Entry, PaperTable
+from reproduce.recipes.recipe import DataChoice, Optimiser, Recipe, Schedule
 
 _LAST = "top1_last"
 TABLE = PaperTable(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from reproduce.recipe import Recipe
+from reproduce.recipes.recipe import Recipe
 
 Changes = Mapping[str, Any]
 

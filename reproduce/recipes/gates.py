@@ -16,10 +16,10 @@ accuracies over batches (G20). Seeds are a run's own here; the report drew all r
 
 from typing import Any
 
-from reproduce.architectures import GateCnn
-from reproduce.recipe import DataChoice, Optimiser, Recipe, Schedule
 from reproduce.recipes.accuracy import SMOKE_DATA
+from reproduce.recipes.architectures import GateCnn
 from reproduce.recipes.entry import Entry, PaperTable
+from reproduce.recipes.recipe import DataChoice, Optimiser, Recipe, Schedule
 
 _SELECTED = "top1_val_selected"
 TABLE = PaperTable(

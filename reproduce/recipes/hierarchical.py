@@ -11,8 +11,6 @@ first. The SAN pairs differ in much else: width, pooling, batch and augmentation
 
 from typing import Any
 
-from reproduce.architectures import San, VisionTransformer
-from reproduce.recipe import Augmentation, Optimiser, Recipe, Schedule
 from reproduce.recipes.accuracy import (
     CROP_AND_FLIP,
     LOOP_SLIPS,
@@ -21,7 +19,9 @@ from reproduce.recipes.accuracy import (
     attention_entry,
     describe,
 )
+from reproduce.recipes.architectures import San, VisionTransformer
 from reproduce.recipes.entry import Entry, PaperTable
+from reproduce.recipes.recipe import Augmentation, Optimiser, Recipe, Schedule
 
 TABLE = PaperTable(
     name="hierarchical",

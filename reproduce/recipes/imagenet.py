@@ -18,10 +18,10 @@ at 224 pixels are 180 GiB; and crops are taken of an image's 224-pixel centre, n
 
 from typing import Any
 
-from reproduce.architectures import San
-from reproduce.recipe import Augmentation, DataChoice, Optimiser, Recipe, Schedule
 from reproduce.recipes.accuracy import SMOKE_DATA
+from reproduce.recipes.architectures import San
 from reproduce.recipes.entry import Entry, PaperTable
+from reproduce.recipes.recipe import Augmentation, DataChoice, Optimiser, Recipe, Schedule
 from reproduce.recipes.stacking import RELATIONS, SAN_WIDTHS
 
 DEPTHS = {"san10": (2, 1, 2, 4, 1), "san15": (3, 2, 3, 5, 2), "san19": (3, 3, 4, 6, 3)}

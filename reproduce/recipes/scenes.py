@@ -19,11 +19,11 @@ subtraction has two readings (V2): san15-pair-scenes, SAN's own pairwise network
 
 from typing import Any
 
-from reproduce.architectures import San
-from reproduce.recipe import Augmentation, DataChoice, Optimiser, Recipe, Schedule
 from reproduce.recipes.accuracy import SMOKE_DATA
+from reproduce.recipes.architectures import San
 from reproduce.recipes.entry import Entry, PaperTable
 from reproduce.recipes.imagenet import DEPTHS, KERNELS, MEAN, STD
+from reproduce.recipes.recipe import Augmentation, DataChoice, Optimiser, Recipe, Schedule
 from reproduce.recipes.stacking import RELATIONS, SAN_WIDTHS
 
 TABLE = PaperTable(

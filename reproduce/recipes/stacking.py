@@ -23,10 +23,10 @@ are the control that the report has not: SAN10 at its own widths under the same 
 
 from typing import Any
 
-from reproduce.architectures import San
-from reproduce.recipe import Augmentation, DataChoice, Optimiser, Recipe, Schedule
 from reproduce.recipes.accuracy import SMOKE_DATA
+from reproduce.recipes.architectures import San
 from reproduce.recipes.entry import Entry, PaperTable
+from reproduce.recipes.recipe import Augmentation, DataChoice, Optimiser, Recipe, Schedule
 
 TABLE = PaperTable(
     name="stacking",

@@ -6,15 +6,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from reproduce import ledger, manifest
-from reproduce.checkpoint import save_weights
-from reproduce.data.identity import identify
+from reproduce.data.source import identify
 from reproduce.models import build
-from reproduce.recipe import Recipe
 from reproduce.recipes import resolve
-from reproduce.run import Run, fit_to_data
-from reproduce.snapshots import record_positions
-from reproduce.train import write_history
+from reproduce.recipes.recipe import Recipe
+from reproduce.record import ledger, manifest
+from reproduce.training.checkpoint import save_weights
+from reproduce.training.head_positions import record_positions
+from reproduce.training.run import Run, fit_to_data
+from reproduce.training.train import write_history
 
 SMALL = {"model.width": 8, "model.hidden": 8}
 

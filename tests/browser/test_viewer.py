@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from figures.average import average_attention
-from figures.maps import run_layers
-from figures.pictures import find_picture, prepare
+from figures.images import find_picture, prepare
+from figures.maps.average import average_attention
+from figures.maps.maps import run_layers
 from figures.request import Request, draw
 from figures.subject import Subject, open_subject
 from tests.browser.devtools import Browser, Page, find_chromium

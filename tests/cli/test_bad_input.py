@@ -10,8 +10,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cli import app
-from reproduce import ledger
-from reproduce.files import UNSEALED, seal
+from reproduce.record import ledger
+from reproduce.record.whole_files import UNSEALED, seal
 
 TINY = ["--set", "data.train_limit=100", "--set", "data.test_limit=50", "--set", "epochs=1"]
 

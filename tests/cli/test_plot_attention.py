@@ -88,8 +88,8 @@ def test_every_family_draws_a_query_and_an_average(row: str) -> None:
 
 
 def test_the_square_is_on_the_token_and_the_csv_is_that_row() -> None:
-    from figures.maps import run_layers
-    from figures.pictures import find_picture, prepare
+    from figures.images import find_picture, prepare
+    from figures.maps.maps import run_layers
     from figures.subject import open_subject
 
     make_run("learned-content")
@@ -224,7 +224,7 @@ def test_a_small_data_set_has_an_image_to_choose(tmp_path: Path) -> None:
     """Three test images: the usual choice, number 16, is not there."""
     from dataclasses import replace
 
-    from figures.pictures import choose_pictures
+    from figures.images import choose_pictures
     from figures.subject import open_subject
 
     for split in ("train", "test"):

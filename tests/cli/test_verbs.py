@@ -9,8 +9,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cli import app
-from reproduce import ledger, output
+from reproduce.console import output
 from reproduce.recipes import TABLES
+from reproduce.record import ledger
 
 SHARED = Path(os.environ.get("ATTNREPRO_SHARED", Path(__file__).resolve().parents[3] / "shared"))
 CIFAR_JPEG = SHARED / "data" / "cifar10-jpeg"

@@ -8,9 +8,9 @@ import pandas as pd
 
 from paper_tables import table
 from paper_tables.table import Structure
-from reproduce import ledger
-from reproduce.recipe import Recipe
 from reproduce.recipes import TABLES, plan_table
+from reproduce.recipes.recipe import Recipe
+from reproduce.record import ledger
 
 DATA = "0123456789ab" + "0" * 52
 OTHER_DATA = "fedcba987654" + "0" * 52

@@ -12,8 +12,8 @@ import torch
 
 from reproduce.bench import kernels as kernel_suite
 from reproduce.bench import measure_suite
-from reproduce.bench.problem import Problem
-from reproduce.bench.traffic import Layer
+from reproduce.bench.counted_cost import Layer
+from reproduce.bench.operator_case import Problem
 from reproduce.kernels import aggregation, capture_inference, pairwise_attention
 from reproduce.models import build
 from reproduce.recipes import resolve
@@ -110,8 +110,8 @@ def test_bench_measures(monkeypatch):
 def test_compute_sanitizer_is_clean(tool):
     program = (
         "import torch\n"
-        "from reproduce.bench.problem import Problem\n"
-        "from reproduce.bench.traffic import Layer\n"
+        "from reproduce.bench.operator_case import Problem\n"
+        "from reproduce.bench.counted_cost import Layer\n"
         "for operator in ('subtraction2', 'aggregation', 'pairwise', 'patchwise'):\n"
         "    for phase in ('eval', 'train'):\n"
         "        Problem(operator, Layer(2, 9, 3, 96, 6, 24, 3), phase, torch.device('cuda')).run('fused')\n"

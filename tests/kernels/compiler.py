@@ -5,7 +5,7 @@ import re
 from functools import cache
 from pathlib import Path
 
-from reproduce.kernels import load
+from reproduce.kernels.cuda import compile as load
 
 CUPY = "-ftz=true"  # which CuPy appends to every kernel's own options: subnormal float32 values become zero
 SPILL = re.compile(r"Function properties for (\w+)\s*\n?[^\n]*?(\d+) bytes spill stores, (\d+) bytes spill loads")

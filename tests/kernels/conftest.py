@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from reproduce.kernels import choice
+from reproduce.kernels import backend as choice
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from reproduce.kernels import load
+from reproduce.kernels.cuda import compile as load
 
 COMPILER = shutil.which("g++")
 HERE = Path(__file__).parent

@@ -7,9 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reproduce.kernels import PAIRWISE, PATCHWISE, Window, pairwise_attention, patchwise_attention, reference
-
-from . import formulas
-from .cases import PAIR_ROWS, PATCH_ROWS, arrays, make_mapping, spell, trainable, windows
+from tests.kernels import formulas
+from tests.kernels.cases import PAIR_ROWS, PATCH_ROWS, arrays, make_mapping, spell, trainable, windows
 
 FEW = settings(max_examples=30, deadline=None)
 KERNELS = (1, 3, 5)

@@ -5,10 +5,14 @@ import re
 import pytest
 import torch
 
-from reproduce.kernels import Window, launch_pair, launch_patch, load, pair, patch, tiling
-
-from . import host
-from .test_cuda_text import make_pair, make_patch
+from reproduce.kernels import Window
+from reproduce.kernels.cpu import pair, patch
+from reproduce.kernels.cuda import compile as load
+from reproduce.kernels.cuda import pair as launch_pair
+from reproduce.kernels.cuda import patch as launch_patch
+from reproduce.kernels.cuda import tiling
+from tests.kernels import host
+from tests.kernels.test_cuda_text import make_pair, make_patch
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(host.COMPILER is None, reason="no g++ to compile the kernels with")]
 

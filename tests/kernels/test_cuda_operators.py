@@ -8,15 +8,14 @@ from reproduce.kernels import (
     PATCHWISE,
     aggregation,
     attention,
-    load,
     local,
     pairwise_attention,
     patchwise_attention,
     subtraction2,
 )
-
-from . import host
-from .cases import PAIR_ROWS, PATCH_ROWS, make_mapping, trainable
+from reproduce.kernels.cuda import compile as load
+from tests.kernels import host
+from tests.kernels.cases import PAIR_ROWS, PATCH_ROWS, make_mapping, trainable
 
 pytestmark = pytest.mark.skipif(host.COMPILER is None, reason="no g++ to compile the kernels with")
 

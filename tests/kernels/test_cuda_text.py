@@ -5,11 +5,16 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from reproduce.kernels import Window, launch, launch_pair, launch_patch, load, pair, patch, shifts, sums, tiling
-from reproduce.kernels.pair import Pair
-from reproduce.kernels.patch import Patch
-
-from . import host
+from reproduce.kernels import Window
+from reproduce.kernels.cpu import pair, patch, shifts, sums
+from reproduce.kernels.cpu.pair import Pair
+from reproduce.kernels.cpu.patch import Patch
+from reproduce.kernels.cuda import compile as load
+from reproduce.kernels.cuda import local as launch
+from reproduce.kernels.cuda import pair as launch_pair
+from reproduce.kernels.cuda import patch as launch_patch
+from reproduce.kernels.cuda import tiling
+from tests.kernels import host
 
 pytestmark = pytest.mark.skipif(host.COMPILER is None, reason="no g++ to compile the kernels with")
 

@@ -16,8 +16,7 @@ from reproduce.kernels import (
     patchwise_attention,
     subtraction,
 )
-
-from .cases import PAIR_ROWS, PATCH_ROWS, make_mapping, spell, trainable
+from tests.kernels.cases import PAIR_ROWS, PATCH_ROWS, make_mapping, spell, trainable
 
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what cuBLAS must know before it is first used
 READY = torch.cuda.is_available() and importlib.util.find_spec("cupy") is not None

@@ -7,9 +7,9 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from reproduce.kernels import Window, flat, reference, shifts, sums
-
-from .cases import windows
+from reproduce.kernels import Window, reference
+from reproduce.kernels.cpu import flat, shifts, sums
+from tests.kernels.cases import windows
 
 FEW = settings(max_examples=60, deadline=None)
 

@@ -11,8 +11,7 @@ from reproduce.kernels import (
     pairwise_attention,
     patchwise_attention,
 )
-
-from .cases import PAIR_ROWS, PATCH_ROWS, make_mapping
+from tests.kernels.cases import PAIR_ROWS, PATCH_ROWS, make_mapping
 
 N, r, m, H, W, T = 2, 4, 6, 5, 7, 9
 

@@ -5,22 +5,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reproduce.kernels import (
-    Window,
-    aggregation,
-    launch,
-    launch_pair,
-    launch_patch,
-    reference,
-    subtraction,
-    subtraction2,
-)
-from reproduce.kernels.pair import Pair
-from reproduce.kernels.patch import Patch
+from reproduce.kernels import Window, aggregation, reference, subtraction, subtraction2
+from reproduce.kernels.cpu.pair import Pair
+from reproduce.kernels.cpu.patch import Patch
+from reproduce.kernels.cuda import local as launch
+from reproduce.kernels.cuda import pair as launch_pair
+from reproduce.kernels.cuda import patch as launch_patch
 from reproduce.kernels.window import mirror
-
-from . import formulas
-from .cases import spell, windows
+from tests.kernels import formulas
+from tests.kernels.cases import spell, windows
 
 FEW = settings(max_examples=40, deadline=None)
 ODD_CASES = [

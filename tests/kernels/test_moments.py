@@ -6,9 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reproduce.kernels import Mapping, Window, moments, pairwise_attention, reference
-from reproduce.kernels.shifts import Shifts
-
-from .cases import make_mapping, windows
+from reproduce.kernels.cpu.shifts import Shifts
+from tests.kernels.cases import make_mapping, windows
 
 FEW = settings(max_examples=40, deadline=None)
 

@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from reproduce.architectures import San
 from reproduce.errors import UserError
 from reproduce.kernels import PAIRWISE, PATCHWISE
 from reproduce.models import build
 from reproduce.models.san import LocalAttention
+from reproduce.recipes.architectures import San
 
 RELATIONS = [("pairwise", name) for name in PAIRWISE] + [("patchwise", name) for name in PATCHWISE]
 

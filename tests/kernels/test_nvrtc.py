@@ -10,9 +10,8 @@ import re
 
 import pytest
 
-from reproduce.kernels import tiling
-
-from . import compiler, host
+from reproduce.kernels.cuda import tiling
+from tests.kernels import compiler, host
 
 ARCHITECTURES = (75, 80, 86, 89, 90, 100)
 KERNELS = (1, 3, 5, 7, 9, 11)

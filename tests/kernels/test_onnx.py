@@ -9,8 +9,7 @@ import torch
 from reproduce.kernels import PAIRWISE, PATCHWISE, pairwise_attention, patchwise_attention
 from reproduce.models import build
 from reproduce.recipes import resolve
-
-from .cases import PAIR_ROWS, PATCH_ROWS, make_mapping
+from tests.kernels.cases import PAIR_ROWS, PATCH_ROWS, make_mapping
 
 onnx = pytest.importorskip("onnx")
 runtime = pytest.importorskip("onnxruntime")

@@ -3,9 +3,16 @@
 import pytest
 import torch
 
-from reproduce.kernels import Window, aggregation, fused, ops, pairwise_attention, patchwise_attention, subtraction2
-
-from .cases import PAIR_ROWS, PATCH_ROWS, make_mapping, trainable
+from reproduce.kernels import (
+    Window,
+    aggregation,
+    attention_ops,
+    local_ops,
+    pairwise_attention,
+    patchwise_attention,
+    subtraction2,
+)
+from tests.kernels.cases import PAIR_ROWS, PATCH_ROWS, make_mapping, trainable
 
 follows_tuples = pytest.mark.skipif(
     torch.__version__.startswith("2.6."), reason="dynamo of torch 2.6 does not follow properties of a NamedTuple"
@@ -23,12 +30,12 @@ def local_samples(window):
     x, weight = leaf(2, 4, 6, 5), leaf(2, 2, 9, rows * columns)
     g_map, g_taps, place = leaf(2, 4, rows, columns), leaf(2, 4, 9, rows * columns), (*window, False)
     return [
-        (ops.subtract, (x, leaf(2, 4, 6, 5), *place)),
-        (ops.sum_centres, (g_taps, 6, 5, *place)),
-        (ops.scatter, (g_taps, 6, 5, *place)),
-        (ops.aggregate, (x, weight, *place)),
-        (ops.aggregate_to_map, (g_map, weight, 6, 5, *place)),
-        (ops.aggregate_to_weight, (x, g_map, 2, *place)),
+        (local_ops.subtract, (x, leaf(2, 4, 6, 5), *place)),
+        (local_ops.sum_centres, (g_taps, 6, 5, *place)),
+        (local_ops.scatter, (g_taps, 6, 5, *place)),
+        (local_ops.aggregate, (x, weight, *place)),
+        (local_ops.aggregate_to_map, (g_map, weight, 6, 5, *place)),
+        (local_ops.aggregate_to_weight, (x, g_map, 2, *place)),
     ]
 
 
@@ -37,11 +44,11 @@ def fused_samples(window):
     maps, place = (leaf(2, 3, 6, 5), leaf(2, 3, 6, 5), leaf(2, 4, 6, 5)), (*window, False)
     tail = (leaf(4, 9, rows * columns), leaf(4), leaf(4), leaf(2, 4))
     return [
-        (fused.attend, (*maps, leaf(3), leaf(4, 3), *tail, None, None, 1e-5, "difference", *place, True)),
-        (fused.attend, (*maps, leaf(3), leaf(4, 3), None, *tail[1:], torch.randn(4).double(),
+        (attention_ops.attend, (*maps, leaf(3), leaf(4, 3), *tail, None, None, 1e-5, "difference", *place, True)),
+        (attention_ops.attend, (*maps, leaf(3), leaf(4, 3), None, *tail[1:], torch.randn(4).double(),
                         torch.rand(4).double(), 1e-5, "product", *place, True)),
-        (fused.project, (leaf(2, 3, 6, 5), leaf(2, 3, 6, 5), leaf(3, 9), leaf(3, 9), leaf(4, 3, 9), *place)),
-        (fused.project, (leaf(2, 3, 6, 5), None, leaf(3, 9), leaf(3, 9), leaf(4, 3, 9), *place)),
+        (attention_ops.project, (leaf(2, 3, 6, 5), leaf(2, 3, 6, 5), leaf(3, 9), leaf(3, 9), leaf(4, 3, 9), *place)),
+        (attention_ops.project, (leaf(2, 3, 6, 5), None, leaf(3, 9), leaf(3, 9), leaf(4, 3, 9), *place)),
     ]  # fmt: skip
 
 

@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 
-from reproduce.kernels import pairwise_attention, patchwise_attention, scratch
-
-from .cases import PATCH_ROWS, make_mapping
+from reproduce.kernels import pairwise_attention, patchwise_attention
+from reproduce.kernels.cpu import scratch
+from tests.kernels.cases import PATCH_ROWS, make_mapping
 
 LIKE = torch.empty(0)
 

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from reproduce.kernels import PAIRWISE, PATCHWISE, Window, aggregation, choice, pairwise_attention, patchwise_attention
-
-from .cases import PAIR_ROWS, PATCH_ROWS, make_mapping, trainable
+from reproduce.kernels import PAIRWISE, PATCHWISE, Window, aggregation, pairwise_attention, patchwise_attention
+from reproduce.kernels import backend as choice
+from tests.kernels.cases import PAIR_ROWS, PATCH_ROWS, make_mapping, trainable
 
 RELATIONS = [("pairwise", name) for name in PAIRWISE] + [("patchwise", name) for name in PATCHWISE]
 

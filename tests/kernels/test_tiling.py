@@ -7,7 +7,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reproduce.kernels import Window, launch_pair, load, tiling
+from reproduce.kernels import Window
+from reproduce.kernels.cuda import compile as load
+from reproduce.kernels.cuda import pair as launch_pair
+from reproduce.kernels.cuda import tiling
 
 
 def macros(rows, across=None):

@@ -12,9 +12,9 @@ from scipy import stats
 from torchvision import transforms
 
 from reproduce.data import augment
+from reproduce.data.rng import generator
 from reproduce.errors import UserError
-from reproduce.recipe import Augmentation
-from reproduce.rng import generator
+from reproduce.recipes.recipe import Augmentation
 
 COUNT = 4000
 ECE = Augmentation(

@@ -11,7 +11,7 @@ from reproduce.data import batches as batches_module
 from reproduce.data.batches import Batches
 from reproduce.data.dataset import Split
 from reproduce.errors import UserError
-from reproduce.recipe import CIFAR_MEAN, CIFAR_STD, Augmentation
+from reproduce.recipes.recipe import CIFAR_MEAN, CIFAR_STD, Augmentation
 
 PLAIN = Augmentation()
 FULL = Augmentation(

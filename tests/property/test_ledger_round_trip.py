@@ -7,8 +7,8 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reproduce import ledger
 from reproduce.errors import UserError
+from reproduce.record import ledger
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=("Cs",)), max_size=20)
 ONE_LINE = TEXT.map(lambda text: " ".join(text.replace("\0", " ").split("\n")).replace("\r", " "))

@@ -14,10 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paper_tables import markup, table
-from paper_tables.layout import Block, Sheet, Text
-from paper_tables.render import FORMATS, render
-from paper_tables.terminal import text as terminal_text
+from paper_tables import table
+from paper_tables.formats import markup
+from paper_tables.formats.render import FORMATS, render
+from paper_tables.formats.sheet import Block, Sheet, Text
+from paper_tables.formats.text import text as terminal_text
 from tests.golden.cases import DATA, EMPTY, OTHER_DATA, STRUCTURE, frame, recipes, run
 
 PLAN = recipes("hierarchical")

@@ -5,7 +5,7 @@ import random
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from reproduce import stats
+from reproduce.stats import intervals
 
 SHARES = st.floats(0, 1, allow_subnormal=False)
 RUNS = st.lists(SHARES, min_size=1, max_size=14)
@@ -16,16 +16,16 @@ RUNS = st.lists(SHARES, min_size=1, max_size=14)
 @example(values=[0.0, 1.7266514121137805e-151], seed=0)
 def test_order_does_not_matter(values, seed):
     shuffled = random.Random(seed).sample(values, len(values))
-    assert stats.summarise(shuffled) == stats.summarise(values)
-    given_, other = (stats.compare(v, 1000, published=0.5, published_trials=1000) for v in (values, shuffled))
+    assert intervals.summarise(shuffled) == intervals.summarise(values)
+    given_, other = (intervals.compare(v, 1000, published=0.5, published_trials=1000) for v in (values, shuffled))
     assert given_ == other
-    assert stats.difference(shuffled, values) == stats.difference(values, shuffled)
+    assert intervals.difference(shuffled, values) == intervals.difference(values, shuffled)
 
 
 @settings(max_examples=80, deadline=None)
 @given(values=RUNS)
 def test_an_interval_holds_its_mean(values):
-    found = stats.summarise(values)
+    found = intervals.summarise(values)
     assert found.n == len(values)
     if found.low is not None:
         assert found.low <= found.mean + 1e-12
@@ -34,12 +34,12 @@ def test_an_interval_holds_its_mean(values):
 
 @given(trials=st.integers(1, 10**6), data=st.data())
 def test_wilson_stays_between_zero_and_one(trials, data):
-    found = stats.wilson(data.draw(st.integers(0, trials)), trials)
+    found = intervals.wilson(data.draw(st.integers(0, trials)), trials)
     assert 0 <= found.low <= found.mean <= found.high <= 1
 
 
 @given(values=RUNS, published=SHARES)
 def test_p_values_are_shares_and_verdicts_are_words(values, published):
-    found = stats.compare(values, 1000, published=published, published_trials=1000)
+    found = intervals.compare(values, 1000, published=published, published_trials=1000)
     assert 0 <= found.p_value <= 1
-    assert stats.judge(found, sum(values) / len(values), published).word in ("agrees", "differs")
+    assert intervals.judge(found, sum(values) / len(values), published).word in ("agrees", "differs")

@@ -90,9 +90,9 @@ def _files(results: Path) -> set[str]:
 
 def outcome(results: Path) -> dict[str, Any]:
     """Return everything that a finished run has left and that no clock decides, as plain values."""
-    from reproduce import ledger
-    from reproduce.checkpoint import load_state, load_weights
-    from reproduce.records import read_run
+    from reproduce.record import ledger
+    from reproduce.runs.show import read_run
+    from reproduce.training.checkpoint import load_state, load_weights
 
     name = next(iter(sorted((results / ROW).iterdir()))).name
     folder = results / ROW / name
@@ -146,10 +146,10 @@ def main() -> None:
     folder, count, seed = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     import pyarrow.csv  # noqa: F401 (imported here, not once a child)
 
-    import reproduce.complete
-    import reproduce.launch  # noqa: F401
-    from reproduce import ledger
+    import reproduce.runs.complete
+    import reproduce.runs.launch  # noqa: F401
     from reproduce.data import shapes
+    from reproduce.record import ledger
 
     for split in ("train", "test"):
         shapes.draw(split)

@@ -11,15 +11,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from reproduce import checked, ledger
 from reproduce.errors import UserError
-from reproduce.ledger import appending, reading
+from reproduce.record import checksummed_csv, journal, ledger, ledger_frame
 
 ROOT = Path(__file__).resolve().parents[2]
 WRITER = """
 import sys
 from pathlib import Path
-from reproduce import ledger
+from reproduce.record import ledger
 for number in range(int(sys.argv[3])):
     ledger.append({"run_id": f"{sys.argv[2]}-{number}", "row": "vit", "seed": number, "top1_last": number / 7,
                    "budget": "smoke", "variant": "described", "status": "done"}, Path(sys.argv[1]))
@@ -40,7 +39,7 @@ def write(path: Path, writers: int, each: int) -> list["subprocess.Popen[bytes]"
 
 def render(path: Path) -> str:
     """Render Table 3 of a ledger as `table --no-run` does."""
-    from paper_tables.render import render as as_text
+    from paper_tables.formats.render import render as as_text
     from paper_tables.table import build, committed_runs
     from reproduce.recipes import find_table, plan_table
 
@@ -143,7 +142,7 @@ def test_a_reader_waits_for_the_row_that_is_being_written(path: Path) -> None:
     writing = threading.Event()
 
     def write_slowly() -> None:
-        with appending.locked(path, 10), path.open("ab", buffering=0) as file:
+        with journal.locked(path, 10), path.open("ab", buffering=0) as file:
             file.write(half)
             writing.set()
             time.sleep(0.2)
@@ -158,7 +157,7 @@ def test_a_reader_waits_for_the_row_that_is_being_written(path: Path) -> None:
 
 def test_an_append_that_fails_halfway_leaves_the_ledger_as_it_was(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ledger.append({"run_id": "first"}, path)
-    before, real = path.read_bytes(), appending._write
+    before, real = path.read_bytes(), journal._write
 
     def fail(target: Path, mode: str, content: bytes) -> None:
         if target == path:
@@ -166,7 +165,7 @@ def test_an_append_that_fails_halfway_leaves_the_ledger_as_it_was(path: Path, mo
             raise KeyboardInterrupt
         real(target, mode, content)
 
-    monkeypatch.setattr(appending, "_write", fail)
+    monkeypatch.setattr(journal, "_write", fail)
     with pytest.raises(KeyboardInterrupt):
         ledger.append(ROW, path)
     assert path.read_bytes() == before
@@ -176,8 +175,8 @@ def test_an_append_that_fails_halfway_leaves_the_ledger_as_it_was(path: Path, mo
 def test_what_an_append_writes_does_not_grow_with_the_ledger(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ledger.append({"run_id": "first"}, path)
     written: list[int] = []
-    real = appending._write
-    monkeypatch.setattr(appending, "_write", lambda p, m, content: (written.append(len(content)), real(p, m, content)))
+    real = journal._write
+    monkeypatch.setattr(journal, "_write", lambda p, m, content: (written.append(len(content)), real(p, m, content)))
     for number in range(50):
         ledger.append({"run_id": f"{number:03d}"}, path)
     assert len(written) == 100
@@ -200,8 +199,8 @@ def test_both_ways_of_reading_agree_to_the_last_bit(path: Path) -> None:
         text = f'a "b", {number} é — \u2028 ,'
         row = {"run_id": f"r{number}", "top1_last": value, "seed": -(2**63) + number, "params": None, "status": text}
         ledger.append(row, path)
-    raw, header = path.read_bytes(), [*ledger.COLUMNS, checked.CHECK]
-    fast, slow = reading._parse_unchanged(raw, header), reading._parse_any(raw, header, path)
+    raw, header = path.read_bytes(), [*ledger.COLUMNS, checksummed_csv.CHECK]
+    fast, slow = ledger_frame._parse_unchanged(raw, header), ledger_frame._parse_any(raw, header, path)
     assert fast is not None
     pd.testing.assert_frame_equal(pd.DataFrame(dict(fast)), pd.DataFrame(dict(slow)), check_exact=True)
     assert [value.hex() for value in fast["top1_last"][:6]] == [value.hex() for value in slow["top1_last"][:6]]
@@ -234,12 +233,12 @@ def test_a_renamed_column_is_seen(path: Path) -> None:
 
 
 def test_a_wider_schema_keeps_checksums(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from reproduce.ledger import widening
+    from reproduce.record import add_row as widening
 
     ledger.append({"run_id": "a", "top1_last": 0.84}, path)
     ledger.append({"run_id": "b", "top1_last": 0.85}, path)
     path.write_text(path.read_text().replace("0.85", "0.86"))  # damaged before: damaged after
-    for module in (widening, reading, ledger):
+    for module in (widening, ledger_frame, ledger):
         monkeypatch.setattr(module, "COLUMNS", (*ledger.COLUMNS, "watts"))
     ledger.append({"run_id": "c", "watts": "3"}, path)
     header, first, second, _ = path.read_text().splitlines()

@@ -18,7 +18,7 @@ from PIL import Image
 
 from reproduce.data import download as net
 from reproduce.data import fetch as fetch_module
-from reproduce.data.shelf import act
+from reproduce.data.catalogue import act
 from reproduce.data.unpack import unpack
 from reproduce.errors import UserError
 from tests.trust.mutations import mutations

@@ -23,18 +23,18 @@ from PIL import Image
 
 from paper_tables import published
 from paper_tables.table import MEASURED, read_structure
-from reproduce import checked, ledger, manifest
-from reproduce.checkpoint import load_state, load_weights
 from reproduce.data import dataset
-from reproduce.data.identity import identify
+from reproduce.data.source import identify
 from reproduce.errors import UserError
-from reproduce.files import SUMS
-from reproduce.launch import Session
-from reproduce.recipe import DataChoice
 from reproduce.recipes import resolve
-from reproduce.records import read_history
-from reproduce.run import Run, fit_to_data
-from reproduce.snapshots import read_positions
+from reproduce.recipes.recipe import DataChoice
+from reproduce.record import checksummed_csv, ledger, manifest
+from reproduce.record.whole_files import SUMS
+from reproduce.runs.launch import Session
+from reproduce.runs.show import read_history
+from reproduce.training.checkpoint import load_state, load_weights
+from reproduce.training.head_positions import read_positions
+from reproduce.training.run import Run, fit_to_data
 from tests.trust.mutations import mutations
 
 TINY = {"data.train_limit": 40, "data.test_limit": 10, "batch_size": 20, "model.width": 8, "model.hidden": 8}
@@ -267,13 +267,13 @@ def test_many_damages_of_every_kind_are_seen(kind: str, home: Path, tmp_path: Pa
 def test_no_piece_can_be_cut_out_of_a_checked_file_unseen(tmp_path: Path) -> None:
     """Every piece there is: a cut from the first line into the last one takes away the column of checksums, too."""
     path = tmp_path / "lines.csv"
-    checked.write_file(path, ["epoch", "loss"], [["1", "2.5"], ["2", "1.25"], ["3", "0.5"]])
+    checksummed_csv.write_file(path, ["epoch", "loss"], [["1", "2.5"], ["2", "1.25"], ["3", "0.5"]])
     content, read = path.read_bytes(), list[tuple[int, int]]()
     for start in range(len(content)):
         for end in range(start + 1, len(content) + 1):
             path.write_bytes(content[:start] + content[end:])
             with contextlib.suppress(UserError):
-                checked.read_file(path, "write it again")
+                checksummed_csv.read_file(path, "write it again")
                 read.append((start, end))
     assert not read
 

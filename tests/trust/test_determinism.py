@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from reproduce import ledger
+from reproduce.record import ledger
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMED = ["latency_ms", "train_seconds", "images_per_second", "peak_memory_mb", "started", "checkpoint"]

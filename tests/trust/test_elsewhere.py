@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from reproduce.data.identity import identify
-from reproduce.elsewhere import Place, find_place
+from reproduce.data.source import identify
 from reproduce.errors import UserError
-from reproduce.launch import Session
 from reproduce.recipes import resolve
-from reproduce.run import Run, fit_to_data
+from reproduce.runs.launch import Session
+from reproduce.runs.place import Place, find_place
+from reproduce.training.run import Run, fit_to_data
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = {
@@ -85,7 +85,7 @@ def test_a_cluster_that_loses_a_machine_brings_every_row_once(results: Path) -> 
     pytest.importorskip("ray", reason="Ray is not installed")
     from ray.cluster_utils import Cluster
 
-    from reproduce.elsewhere.ray import finish_on_ray
+    from reproduce.runs.on_ray import finish_on_ray
 
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
     machines = [cluster.add_node(num_cpus=1) for _ in range(2)]
@@ -122,7 +122,7 @@ def test_a_cluster_that_loses_a_machine_brings_every_row_once(results: Path) -> 
 @pytest.mark.slow
 def test_what_no_machine_has_is_refused_at_once() -> None:
     pytest.importorskip("ray", reason="Ray is not installed")
-    from reproduce.elsewhere.ray import finish_on_ray
+    from reproduce.runs.on_ray import finish_on_ray
 
     session, runs = Session(torch.device("cpu")), make_runs(1)
     with pytest.raises(UserError, match="no machine of the cluster has 9999 CPUs"):
@@ -152,7 +152,7 @@ def test_slurm_gets_one_array_with_what_a_run_needs(
     tmp_path: Path, results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("submitit", reason="submitit is not installed")
-    from reproduce.elsewhere.slurm import submit
+    from reproduce.runs.on_slurm import submit
 
     script = install_fake_slurm(tmp_path / "bin", monkeypatch)
     jobs = submit(Session(torch.device("cpu")), make_runs(3), "attnrepro train", Place("slurm", None, 2, 1, hours=5))
@@ -166,7 +166,7 @@ def test_slurm_gets_one_array_with_what_a_run_needs(
 
 def test_without_slurm_one_sentence_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     pytest.importorskip("submitit", reason="submitit is not installed")
-    from reproduce.elsewhere.slurm import submit
+    from reproduce.runs.on_slurm import submit
 
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UserError, match="jobs cannot be submitted from here"):
@@ -176,7 +176,7 @@ def test_without_slurm_one_sentence_says_so(monkeypatch: pytest.MonkeyPatch, tmp
 @pytest.mark.slow
 def test_a_job_does_its_run_and_goes_on_where_it_was_stopped(results: Path) -> None:
     pytest.importorskip("submitit", reason="submitit is not installed")
-    from reproduce.elsewhere.slurm import Task, submit
+    from reproduce.runs.on_slurm import Task, submit
 
     session, place = Session(torch.device("cpu")), Place("slurm", None, 1, 0)
     first, second = make_runs(2)

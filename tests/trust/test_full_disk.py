@@ -12,8 +12,8 @@ import torch
 from typer.testing import CliRunner, Result
 
 from cli import app
-from reproduce import ledger
-from reproduce.checkpoint import load_weights
+from reproduce.record import ledger
+from reproduce.training.checkpoint import load_weights
 
 WORDS = ["train", "quadratic", "--jobs", "1"]
 for setting in ("epochs=3", "batch_size=20", "model.width=8", "model.hidden=8"):

@@ -11,20 +11,20 @@ from pathlib import Path
 import pytest
 import torch
 
-from reproduce import ledger
-from reproduce.data.identity import identify
+from reproduce.data.source import identify
 from reproduce.errors import UserError
-from reproduce.holding import NAME, hold
-from reproduce.launch import Session
 from reproduce.recipes import resolve
-from reproduce.run import Run, fit_to_data
+from reproduce.record import ledger
+from reproduce.runs.launch import Session
+from reproduce.runs.run_lock import NAME, hold
+from reproduce.training.run import Run, fit_to_data
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = {"data.train_limit": 40, "data.test_limit": 10, "batch_size": 20, "model.width": 8, "model.hidden": 8}
 HOLDER = """
 import sys, time
 from tests.trust.test_holding import make_run
-from reproduce.holding import hold
+from reproduce.runs.run_lock import hold
 with hold(make_run()):
     print("held", flush=True)
     time.sleep(600)
@@ -75,7 +75,7 @@ def test_pieces_of_a_killed_writer_are_taken_away() -> None:
 def test_a_run_that_another_has_finished_meanwhile_is_not_done_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     run, session = make_run(), Session(torch.device("cpu"))
     first = session.finish(run, "attnrepro train learned")
-    monkeypatch.setattr("reproduce.launch.train", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr("reproduce.runs.launch.train", lambda *_, **__: pytest.fail("trained again"))
     second = session.finish(run, "attnrepro train learned")  # it was asked for before the first had finished
     assert first is not None
     assert second is not None

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from reproduce.checkpoint import load_weights
 from reproduce.data.batches import Batches
 from reproduce.data.dataset import Split
 from reproduce.errors import UserError
-from reproduce.ranks import ALONE, is_loss_of_rank, started_by_torchrun
-from reproduce.recipe import Augmentation
+from reproduce.recipes.recipe import Augmentation
+from reproduce.training.checkpoint import load_weights
+from reproduce.training.distributed import ALONE, is_loss_of_rank, started_by_torchrun
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = {"data.train_limit": 200, "data.test_limit": 50, "batch_size": 25, "epochs": 2}

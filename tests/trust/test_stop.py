@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from reproduce import ledger
+from reproduce.record import ledger
 
 ROOT = Path(__file__).resolve().parents[2]
 Process = subprocess.Popen[str]

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cli import app
-from reproduce import logs
+from reproduce.console import logs
 from reproduce.errors import UserError
 
 TINY = ["--jobs", "1", "--set", "data.train_limit=40", "--set", "data.test_limit=10", "--set", "batch_size=20"]
@@ -91,7 +91,7 @@ def test_the_curve_goes_to_tensorboard_beside_the_run(results: Path, monkeypatch
     module: Any = types.ModuleType("torch.utils.tensorboard")
     module.SummaryWriter = Writer
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", module)
-    monkeypatch.setattr("reproduce.launch.check_board", lambda: None)
+    monkeypatch.setattr("reproduce.runs.launch.check_board", lambda: None)
     assert run(*TRAIN, "--tensorboard", "--max-minutes", "0").exit_code == 0
     assert run(*TRAIN, "--tensorboard").exit_code == 0  # goes on
     first, second = Writer.made
@@ -135,9 +135,9 @@ def test_names_of_runs_are_no_paths(name: str) -> None:
 def test_a_recipe_of_a_foreign_file_leads_nowhere(results: Path) -> None:
     from dataclasses import replace
 
-    from reproduce.data.identity import identify
+    from reproduce.data.source import identify
     from reproduce.recipes import resolve
-    from reproduce.run import Run, fit_to_data
+    from reproduce.training.run import Run, fit_to_data
 
     source = identify("shapes")
     recipe = fit_to_data(resolve("learned", budget="smoke"), source)
@@ -147,7 +147,7 @@ def test_a_recipe_of_a_foreign_file_leads_nowhere(results: Path) -> None:
 
 
 def test_control_codes_of_foreign_ledgers_do_not_reach_the_terminal() -> None:
-    from reproduce import ledger
+    from reproduce.record import ledger
 
     ledger.append({"run_id": "evil\x1b]0;title\x07", "row": "vit", "status": "done"})
     done = run("ls", "runs")

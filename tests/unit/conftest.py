@@ -3,7 +3,7 @@
 import pytest
 
 from figures.report.content import gather
-from figures.report.pictures import list_pictures
+from figures.report.drawings import list_pictures
 from tests.golden.cases import recipes
 
 

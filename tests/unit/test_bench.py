@@ -15,17 +15,18 @@ from reproduce.bench import (
     kernels,
     latency,
     measure_suite,
+    operator_case,
     plan_suite,
-    problem,
     san,
     unfold,
     write_result,
 )
+from reproduce.bench.counted_cost import Layer, count, count_block_rest, eager_bytes, saved_bytes
 from reproduce.bench.memory import peak_bytes
 from reproduce.bench.timing import quartiles, time_on_device
-from reproduce.bench.traffic import Layer, count, count_block_rest, eager_bytes, saved_bytes
 from reproduce.errors import UserError
-from reproduce.kernels import choice, local
+from reproduce.kernels import backend as choice
+from reproduce.kernels import local
 from reproduce.models import build
 from reproduce.recipes import TABLES
 
@@ -283,9 +284,9 @@ def test_networks_by_another_formulation_compute_the_same(row, formulation):
 @pytest.mark.parametrize("operator", kernels.OPERATORS)
 @pytest.mark.parametrize("phase", ["eval", "train"])
 def test_every_way_is_as_exact_as_the_formulas(operator, phase):
-    case = problem.Problem(operator, Layer(3, 7, 3, 64, 4, 16, 2), phase, CPU)
+    case = operator_case.Problem(operator, Layer(3, 7, 3, 64, 4, 16, 2), phase, CPU)
     case.run("fused")
-    for way in problem.WAYS:
+    for way in operator_case.WAYS:
         assert case.error(way) < 1e-4, way
 
 
@@ -365,10 +366,10 @@ def test_the_error_is_that_of_the_way_which_was_timed(monkeypatch):
     layer = Layer(batch=8, side=8, kernel=3, channels=64, relation=4, mid=16, shared=2)
     values = 8 * 16 * 9 * 64
     went = []
-    plain = problem.reference.aggregation
+    plain = operator_case.reference.aggregation
     for limit in (values, values - 1):
         monkeypatch.setattr(choice, "SMALL", limit)
-        made = problem.Problem("aggregation", layer, "eval", CPU)
+        made = operator_case.Problem("aggregation", layer, "eval", CPU)
         assert made.is_small() == (limit == values)
         monkeypatch.setattr(local.reference, "aggregation", lambda *given: went.append(given[0].dtype) or plain(*given))
         made.error()

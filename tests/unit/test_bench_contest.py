@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from figures.report.benches import list_benches
-from reproduce.bench import contest, kernels, measure_suite, problem, san, shorten, timing, train, write_result
+from reproduce.bench import kernels, measure_suite, operator_case, rivals, san, shorten, timing, train, write_result
+from reproduce.bench.counted_cost import Layer
 from reproduce.bench.roofline import Roof, measure_roof
-from reproduce.bench.traffic import Layer
 from reproduce.errors import UserError
 
 CPU = torch.device("cpu")
@@ -28,7 +28,7 @@ def small(monkeypatch):
 @pytest.mark.parametrize("operator", kernels.OPERATORS)
 @pytest.mark.parametrize("phase", ["eval", "train"])
 def test_the_chain_computes_what_the_formulas_do(operator, phase):
-    case = problem.Problem(operator, TINY, phase, CPU)._take(torch.float64)
+    case = operator_case.Problem(operator, TINY, phase, CPU)._take(torch.float64)
     running = [buffer.clone() for buffer in case.gamma.buffers()]
     chain, after = case.run("chain"), [buffer.clone() for buffer in case.gamma.buffers()]
     for buffer, before in zip(case.gamma.buffers(), running, strict=True):
@@ -81,8 +81,8 @@ def test_a_rival_without_room_is_left_empty_and_its_tensors_are_gone(monkeypatch
         timed.append(list(ways))
         return fail() if len(ways) == 3 else {name: [1.0] * repetitions for name in ways}
 
-    monkeypatch.setattr(contest, "peak_bytes", peak)
-    monkeypatch.setattr(contest, "time_on_device", time)
+    monkeypatch.setattr(rivals, "peak_bytes", peak)
+    monkeypatch.setattr(rivals, "time_on_device", time)
     (case,), _ = module.measure("cpu", rows, 1, ROOF, chain=True)
     other = {"twin": "chain", "chain": "twin"}[greedy]
     assert timed[-1] == ["ours", other]
@@ -113,7 +113,7 @@ def test_no_room_for_ours_is_a_failure_and_nothing_measured_an_error(monkeypatch
     def fail(*_):
         raise torch.OutOfMemoryError("out of memory")
 
-    monkeypatch.setattr(contest, "peak_bytes", fail)
+    monkeypatch.setattr(rivals, "peak_bytes", fail)
     with pytest.raises(UserError, match=r"no case.*aggregation/tiny/eval: OutOfMemoryError: out of memory"):
         kernels.measure("cpu", ["aggregation/tiny/eval"], 1, ROOF)
 
@@ -160,7 +160,7 @@ def test_who_has_a_head_start(monkeypatch):
 
         return time
 
-    for name, module in (("contest", contest), ("roofline", roofline), ("latency", latency)):
+    for name, module in (("contest", rivals), ("roofline", roofline), ("latency", latency)):
         monkeypatch.setattr(module, "time_on_device", note(name))
     monkeypatch.setattr(roofline, "_SIDE", {"cpu": 4})
     monkeypatch.setattr(roofline, "_COPY_BYTES", {"cpu": 64})

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from reproduce import ledger
 from reproduce.bench import engine, measure_suite
 from reproduce.errors import UserError
+from reproduce.record import ledger
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_command_cases(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_nothing_is_missing_where_nothing_is_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from reproduce.plan import find_done
+    from reproduce.runs.plan import find_done
 
     engine.write_ledger(tmp_path / "runs.csv", len(engine._runs(engine.SEEDS)))
     frame = ledger.read(tmp_path / "runs.csv")

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from scipy import stats
 
-from reproduce import ledger
 from reproduce.bench import measure_suite, precision, write_result
 from reproduce.errors import UserError
-from reproduce.recipe import override
 from reproduce.recipes import resolve
+from reproduce.recipes.recipe import override
+from reproduce.record import ledger
 
 
 @pytest.fixture(autouse=True)

@@ -7,16 +7,16 @@ import pytest
 
 from paper_tables.claims.arms import Arm
 from paper_tables.claims.assess import assess
-from paper_tables.claims.checks import better, fact, near, no_gain, proven, ratio, similar
 from paper_tables.claims.claim import Claim, Missing, Outcome, Study
 from paper_tables.claims.costs import faster
 from paper_tables.claims.curves import sooner
 from paper_tables.claims.evidence import Printed
-from paper_tables.claims.ours import Ours
+from paper_tables.claims.our_evidence import Ours
+from paper_tables.claims.questions import better, fact, near, no_gain, proven, ratio, similar
 from paper_tables.claims.render import render
-from reproduce import contrasts
 from reproduce.errors import UserError
 from reproduce.recipes import resolve
+from reproduce.stats import two_samples
 from tests.golden.cases import DATA, EMPTY, OTHER_DATA, frame, recipes, run
 
 COUNTS = {
@@ -51,9 +51,9 @@ def test_better_holds_fails_and_stays_open(paper, tmp_path):
     assert (found.word, found.parts[0].outcome.effect) == ("holds", pytest.approx(0.03))
     assert (
         found.parts[0].outcome.p_value
-        == contrasts.contrast(
-            contrasts.Sample.of([0.87 + s / 1000 for s in (-2, 1, 0, 2, -1)]),
-            contrasts.Sample.of([0.84 + s / 1000 for s in (-2, 1, 0, 2, -1)]),
+        == two_samples.contrast(
+            two_samples.Sample.of([0.87 + s / 1000 for s in (-2, 1, 0, 2, -1)]),
+            two_samples.Sample.of([0.84 + s / 1000 for s in (-2, 1, 0, 2, -1)]),
         ).p_value
     )
     assert judge(better("vit", "vit-ha"), runs=runs).ours.word == "fails"
@@ -80,8 +80,8 @@ def test_no_gain_fails_beyond_the_margin_alone(paper, tmp_path):
         found = judge(no_gain("vit-ha", "vit", 0.02), runs=runs).ours
         assert found.word == word, top1
     assert found.parts[0].part.label == "vit-ha gains less than 2 points on vit"
-    two_sided = contrasts.contrast(
-        *(contrasts.Sample.of([at + s / 1000 for s in (-2, 1, 0, 2, -1)]) for at in (0.88, 0.84)), 0.02
+    two_sided = two_samples.contrast(
+        *(two_samples.Sample.of([at + s / 1000 for s in (-2, 1, 0, 2, -1)]) for at in (0.88, 0.84)), 0.02
     ).p_value
     assert found.parts[0].outcome.p_value == pytest.approx(two_sided / 2)
 
@@ -240,7 +240,7 @@ def test_sizes_times_and_facts(paper, tmp_path):
 
 
 def test_curves_come_from_committed_histories_and_the_published_plot(paper, tmp_path, monkeypatch):
-    monkeypatch.setattr("paper_tables.claims.files.MEASURED", tmp_path)
+    monkeypatch.setattr("paper_tables.claims.measured_files.MEASURED", tmp_path)
     part = sooner("learned-content-ha", "learned-content", 0.85)
     published = judge(part).published.parts[0].outcome
     assert (published.toward, published.effect) == ("holds", 251 - 101)  # read off the digitised curves
@@ -316,6 +316,6 @@ def test_evidence_says_what_it_lacks():
     assert isinstance(printed.curves(["vit"]), Missing)
     assert isinstance(printed.samples(("vit", "vit epochs=1")), Missing)
     assert printed.count("vit") == 37.4e6
-    assert isinstance(printed.samples(("vit",)).samples[0], contrasts.Sample)
+    assert isinstance(printed.samples(("vit",)).samples[0], two_samples.Sample)
     assert DATA != OTHER_DATA
     assert Outcome(toward="holds").p_value is None

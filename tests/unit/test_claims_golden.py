@@ -6,9 +6,9 @@ import os
 import pytest
 
 from paper_tables.claims.assess import assess
-from paper_tables.claims.checks import better, proven, ratio, similar
 from paper_tables.claims.claim import Claim, Study
 from paper_tables.claims.costs import faster
+from paper_tables.claims.questions import better, proven, ratio, similar
 from paper_tables.claims.render import FORMATS, render
 from tests.golden.cases import frame, recipes, run
 from tests.unit.test_tables_golden import ENDINGS, FOLDER, same_numbers

@@ -6,12 +6,12 @@ import math
 import pytest
 
 from paper_tables.claims.assess import assess
-from paper_tables.claims.checks import better, fact
 from paper_tables.claims.claim import Outcome
 from paper_tables.claims.costs import faster, lighter
 from paper_tables.claims.curves import lower, sooner
+from paper_tables.claims.questions import better, fact
 from paper_tables.claims.render import render
-from paper_tables.claims.studies import STUDIES
+from paper_tables.claims.studies.registry import STUDIES
 from tests.golden.cases import EMPTY, frame, recipes, run
 from tests.unit.test_claims import arm, judge
 
@@ -26,7 +26,7 @@ def paper():
 @pytest.fixture
 def measured(tmp_path, monkeypatch):
     """Return a function that commits histories: a list of (run id, {column: values by epoch})."""
-    monkeypatch.setattr("paper_tables.claims.files.MEASURED", tmp_path)
+    monkeypatch.setattr("paper_tables.claims.measured_files.MEASURED", tmp_path)
     (tmp_path / "histories").mkdir()
 
     def commit(run_id, **columns):
@@ -81,7 +81,7 @@ def test_a_time_is_tested_over_runs_on_its_logarithm(paper, tmp_path):
 
 
 def test_a_time_needs_the_paper_s_size_but_not_its_training(paper, tmp_path, monkeypatch):
-    monkeypatch.setattr("paper_tables.claims.files.MEASURED", tmp_path)
+    monkeypatch.setattr("paper_tables.claims.measured_files.MEASURED", tmp_path)
     for budget, word in (("short", "holds"), ("smoke", "undecided")):
         plan = recipes("hierarchical", budget=budget)
         runs = frame([*timed(plan["vit"], [4.0, 4.1]), *timed(plan["vit-ha"], [2.0, 2.1])], tmp_path)

@@ -4,16 +4,16 @@ import re
 
 import pytest
 
-from paper_tables.claims import augmented, ece176, re_structure, scenes
 from paper_tables.claims.arms import Arm
 from paper_tables.claims.assess import assess
-from paper_tables.claims.files import read_counts
+from paper_tables.claims.measured_files import read_counts
 from paper_tables.claims.render import render
-from paper_tables.claims.studies import STUDIES, find_claim, find_studies
-from reproduce import evaluations
+from paper_tables.claims.studies import augmented, ece176, re_structure, scenes
+from paper_tables.claims.studies.registry import STUDIES, find_claim, find_studies
 from reproduce.errors import UserError
-from reproduce.recipe import BUDGETS
 from reproduce.recipes import ENTRIES
+from reproduce.recipes.recipe import BUDGETS
+from reproduce.record import evaluations
 from tests.golden.cases import EMPTY
 
 CLAIMS = {claim.id: (study, claim) for study in STUDIES.values() for claim in study.claims}
@@ -190,7 +190,7 @@ def draw(tmp_path, monkeypatch):
     """Return a function that writes figures' numbers for three paper-budget runs and returns a claim's parts."""
     from tests.golden.cases import frame, recipes, run
 
-    monkeypatch.setattr("paper_tables.claims.files.MEASURED", tmp_path)
+    monkeypatch.setattr("paper_tables.claims.measured_files.MEASURED", tmp_path)
     plan = recipes("accuracy", budget="paper")
 
     def answer(id_, *same, seeds=(0, 1, 2), lines=None, kind="query", row="learned",
@@ -211,7 +211,7 @@ def draw(tmp_path, monkeypatch):
 
 
 def test_official_weights_are_held_against_the_paper(tmp_path, monkeypatch):
-    monkeypatch.setattr("paper_tables.claims.files.MEASURED", tmp_path)
+    monkeypatch.setattr("paper_tables.claims.measured_files.MEASURED", tmp_path)
     study = STUDIES["san-review"]
     path = tmp_path / "evaluations.csv"
     found = dict.fromkeys(evaluations.COLUMNS, "") | {"row": "san10-pair", "dataset": "imagenet", "images": 50_000}
@@ -266,7 +266,7 @@ def test_sizes_by_depth_are_those_of_the_built_models():
 
 
 def test_measured_slopes_come_from_the_benchmark(tmp_path, monkeypatch):
-    monkeypatch.setattr("paper_tables.claims.files.MEASURED", tmp_path)
+    monkeypatch.setattr("paper_tables.claims.measured_files.MEASURED", tmp_path)
     study = STUDIES["augmented"]
     assert assess(study, EMPTY, only="aa-1d").claims[0].ours.word == "not run"
     (tmp_path / "bench").mkdir()

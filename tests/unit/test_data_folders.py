@@ -13,12 +13,13 @@ from PIL import Image
 from torchvision import transforms
 
 from reproduce.data import dataset as dataset_module
-from reproduce.data import download, identity
+from reproduce.data import download
+from reproduce.data import source as identity
 from reproduce.data.dataset import hold_out, load
 from reproduce.data.fetch import fetch
-from reproduce.data.identity import identify
+from reproduce.data.source import identify
 from reproduce.errors import UserError
-from reproduce.recipe import DataChoice
+from reproduce.recipes.recipe import DataChoice
 
 ALL = DataChoice()
 

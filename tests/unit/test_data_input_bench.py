@@ -4,8 +4,8 @@ import torch
 
 from reproduce.bench.input import PillowImages, measure
 from reproduce.data.dataset import load
-from reproduce.data.identity import identify
-from reproduce.recipe import DataChoice
+from reproduce.data.source import identify
+from reproduce.recipes.recipe import DataChoice
 
 
 def test_it_measures_in_pairs():

@@ -14,9 +14,9 @@ import torch
 from PIL import Image
 
 from reproduce.data.dataset import load
-from reproduce.data.identity import identify
+from reproduce.data.source import identify
 from reproduce.errors import UserError
-from reproduce.recipe import DataChoice
+from reproduce.recipes.recipe import DataChoice
 
 ALL = DataChoice()
 SHARED = Path(os.environ.get("ATTNREPRO_SHARED", Path(__file__).parents[3] / "shared")) / "data/cifar10-jpeg"

@@ -13,9 +13,9 @@ from torch import nn
 from reproduce.data import shapes
 from reproduce.data.batches import Batches
 from reproduce.data.dataset import load
-from reproduce.data.identity import identify
+from reproduce.data.source import identify
 from reproduce.errors import UserError
-from reproduce.recipe import Augmentation, DataChoice
+from reproduce.recipes.recipe import Augmentation, DataChoice
 
 CHOICE = DataChoice(name="shapes")
 
@@ -41,7 +41,7 @@ def test_other_bytes_are_refused(monkeypatch):
 
 def test_to_identify_it_draws_nothing_and_imports_neither_torch_nor_pandas():
     code = (
-        "import sys; from reproduce.data.identity import identify; from reproduce.data import shapes;"
+        "import sys; from reproduce.data.source import identify; from reproduce.data import shapes;"
         "source = identify('shapes'); assert source.sha256 == shapes.SHA256;"
         "assert shapes.draw.cache_info().currsize == 0; assert not {'torch', 'pandas'} & set(sys.modules)"
     )

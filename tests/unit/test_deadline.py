@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from reproduce.deadline import Deadline
 from reproduce.errors import UserError
+from reproduce.training.deadline import Deadline
 
 
 def test_the_first_epoch_is_always_allowed_and_a_late_one_never() -> None:

@@ -9,18 +9,18 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from reproduce.complete import Running
 from reproduce.data.dataset import Dataset, load
-from reproduce.data.identity import identify
-from reproduce.deadline import Deadline
+from reproduce.data.rng import seed_global
+from reproduce.data.source import identify
 from reproduce.errors import UserError
-from reproduce.execution import _kept, check_place, prepare, translated
-from reproduce.launch import Session
 from reproduce.models import build
 from reproduce.recipes import resolve
-from reproduce.rng import seed_global
-from reproduce.run import EXECUTIONS, Run, fit_to_data
-from reproduce.train import train
+from reproduce.runs.complete import Running
+from reproduce.runs.launch import Session
+from reproduce.training.deadline import Deadline
+from reproduce.training.run import EXECUTIONS, Run, fit_to_data
+from reproduce.training.step_modes import _kept, check_place, prepare, translated
+from reproduce.training.train import train
 
 CPU = torch.device("cpu")
 needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="there is no C++ compiler")

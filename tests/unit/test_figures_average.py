@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from figures.average import READINGS, average_attention, find_reading
+from figures.maps.average import READINGS, average_attention, find_reading
 from reproduce.errors import UserError
 
 

@@ -8,14 +8,14 @@ import torch
 
 from figures.centers import choose_epochs, draw_epochs, list_ellipse, mass_radius
 from reproduce.data.dataset import load
-from reproduce.data.identity import identify
-from reproduce.deadline import Deadline
+from reproduce.data.source import identify
 from reproduce.errors import UserError
 from reproduce.models.positions import GaussianPositions
 from reproduce.recipes import resolve
-from reproduce.run import Run, fit_to_data
-from reproduce.snapshots import list_positions, read_positions, record_positions
-from reproduce.train import train
+from reproduce.training.deadline import Deadline
+from reproduce.training.head_positions import list_positions, read_positions, record_positions
+from reproduce.training.run import Run, fit_to_data
+from reproduce.training.train import train
 
 TINY = {"data.train_limit": 40, "data.test_limit": 20, "batch_size": 20, "model.width": 8, "model.hidden": 8}
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from figures.by_number import draw_published
 from figures.curves import CurveRequest, draw_curves, find_rows, read_runs
-from figures.published import draw_published
 from paper_tables.published import read_curves, read_losses
 from reproduce.errors import UserError
-from reproduce.stats import summarise
+from reproduce.stats.intervals import summarise
 from tests.browser.runs import make_run
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from figures.attention import choose_view, compute
 from figures.centers import list_ellipse
-from figures.quantities import measure_heads
+from figures.maps.quantities import measure_heads
 from figures.request import Request
 from figures.subject import Subject
 from reproduce.models import build

@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from figures.layers import last_of_pass, name_layers
-from figures.maps import average, drop_class_token, pick_query, run_layers
-from reproduce.architectures import AttentionCnn, San, VisionTransformer
+from figures.maps.layers import last_of_pass, name_layers
+from figures.maps.maps import average, drop_class_token, pick_query, run_layers
 from reproduce.models import attentive, build
-from reproduce.recipe import Recipe, override
 from reproduce.recipes import ENTRIES, TABLES, resolve
+from reproduce.recipes.architectures import AttentionCnn, San, VisionTransformer
+from reproduce.recipes.recipe import Recipe, override
 
 KINDS = (AttentionCnn, San, VisionTransformer)
 ROWS = [

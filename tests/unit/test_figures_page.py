@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from figures.pictures import Picture
+from figures.images import Picture
 from figures.request import Request, draw
 from figures.subject import open_subject
 from figures.viewer.page import Layer, fill_template, fit_page, quantise, size_limit
@@ -99,8 +99,8 @@ def test_networks_of_other_image_sizes_are_not_compared() -> None:
 
 def test_a_page_of_many_images_has_one_of_them_and_their_mean() -> None:
     from reproduce.data.dataset import load
-    from reproduce.data.identity import identify
-    from reproduce.recipe import DataChoice
+    from reproduce.data.source import identify
+    from reproduce.recipes.recipe import DataChoice
 
     make_run("learned")
     record = draw(Request(target="learned", form="html", average=True, images=5), say=print)

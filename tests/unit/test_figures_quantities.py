@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from figures.quantities import (
+from figures.maps.quantities import (
     between_layers,
     count_offsets,
     divergence,

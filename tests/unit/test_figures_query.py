@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from figures.query import complete_option, find_token, read_layers, read_query
+from figures.maps.query import complete_option, find_token, read_layers, read_query
 from reproduce.errors import UserError
 
 

@@ -21,7 +21,7 @@ from reproduce.models.gates import (
     fit_last,
 )
 from reproduce.recipes import resolve
-from reproduce.train import initialise_kaiming
+from reproduce.training.train import initialise_kaiming
 
 # dossier, gates 2.2: parameters and multiply-accumulates (millions)
 PUBLISHED = {

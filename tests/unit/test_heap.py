@@ -8,7 +8,7 @@ import pytest
 COUNT = """
 import resource, sys, torch
 sys.path.insert(0, {root!r})
-from reproduce.heap import keep_freed_memory
+from reproduce.training.malloc import keep_freed_memory
 torch.set_num_threads(1)
 if {keep}:
     assert keep_freed_memory()
@@ -26,7 +26,7 @@ print(min(count() for _ in range(5)))
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="mallopt is glibc's")
 def test_later_steps_ask_the_system_for_nothing() -> None:
-    from reproduce.manifest import ROOT
+    from reproduce.record.manifest import ROOT
 
     faults = []
     for keep in (False, True):
@@ -38,18 +38,18 @@ def test_later_steps_ask_the_system_for_nothing() -> None:
 
 
 def test_a_users_own_settings_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    from reproduce.heap import keep_freed_memory
+    from reproduce.training.malloc import keep_freed_memory
 
     monkeypatch.setenv("MALLOC_MMAP_MAX_", "65536")
     assert not keep_freed_memory()
 
 
 def test_how_freed_memory_is_treated_can_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    from reproduce import heap
+    from reproduce.training import malloc
 
-    monkeypatch.setattr(heap, "_kept", False)
-    assert heap.describe_heap() == "default"
-    monkeypatch.setattr(heap, "_kept", True)
-    assert heap.describe_heap() == "kept"
+    monkeypatch.setattr(malloc, "_kept", False)
+    assert malloc.describe_heap() == "default"
+    monkeypatch.setattr(malloc, "_kept", True)
+    assert malloc.describe_heap() == "kept"
     monkeypatch.setenv("MALLOC_MMAP_MAX_", "0")
-    assert heap.describe_heap() == "MALLOC_MMAP_MAX_=0"
+    assert malloc.describe_heap() == "MALLOC_MMAP_MAX_=0"

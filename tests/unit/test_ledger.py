@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reproduce import ledger
 from reproduce.errors import UserError
+from reproduce.record import ledger
 
 ROOT = Path(__file__).resolve().parents[2]
 HEADER = ",".join(ledger.COLUMNS) + "\n"
@@ -235,7 +235,7 @@ def test_a_read_only_folder(path):
 FULL_DISK = """
 import resource, signal, sys
 from pathlib import Path
-from reproduce import ledger
+from reproduce.record import ledger
 from reproduce.errors import UserError
 path = Path(sys.argv[1])
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -297,7 +297,7 @@ def test_rights_and_links_survive(path, tmp_path):
 WRITER = """
 import sys
 from pathlib import Path
-from reproduce import ledger
+from reproduce.record import ledger
 for number in range(int(sys.argv[3])):
     ledger.append({"run_id": f"{sys.argv[2]}-{number}", "seed": number}, Path(sys.argv[1]))
 """
@@ -341,7 +341,9 @@ def test_a_hundred_thousand_rows_read_quickly(path):
 
 
 def test_import_is_light():
-    code = "import sys, reproduce.ledger, reproduce.manifest, reproduce.stats; print(*sys.modules)"
+    code = (
+        "import sys, reproduce.record.ledger, reproduce.record.manifest, reproduce.stats.intervals; print(*sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert not {"torch", "pandas", "scipy", "numpy"} & set(done.stdout.split())
 

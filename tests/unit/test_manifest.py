@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from reproduce import manifest
 from reproduce.errors import UserError
-from reproduce.recipe import Recipe
 from reproduce.recipes import resolve
+from reproduce.recipes.recipe import Recipe
+from reproduce.record import manifest
 
 
 @pytest.fixture
@@ -170,7 +170,7 @@ def test_a_full_disk_keeps_the_old_manifest(collected, tmp_path, monkeypatch):
 def test_every_committed_run_has_its_manifest() -> None:
     """As `train` wrote it, but that the images' folder goes by its name."""
     from paper_tables.table import MEASURED
-    from reproduce import ledger
+    from reproduce.record import ledger
 
     runs = ledger.read(MEASURED / "runs.csv")
     assert sorted(runs["run_id"]) == sorted(path.name for path in (MEASURED / "manifests").iterdir())

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from reproduce.architectures import San
 from reproduce.errors import UserError
-from reproduce.evaluate import open_weights
 from reproduce.models import build
 from reproduce.models.official_san import count_blocks, from_official, is_pairwise, to_official
-from reproduce.official import read_official
 from reproduce.recipes import resolve
+from reproduce.recipes.architectures import San
+from reproduce.training.authors_checkpoint import read_official
+from reproduce.training.evaluate import open_weights
 
 SMALL = {
     "image_size": 24,

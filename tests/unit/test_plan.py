@@ -6,13 +6,13 @@ import pytest
 from PIL import Image
 
 from paper_tables import table
-from paper_tables.render import render
+from paper_tables.formats.render import render
 from reproduce.data.dataset import load
-from reproduce.data.identity import identify
+from reproduce.data.source import identify
 from reproduce.errors import UserError
-from reproduce.plan import fit_plan, list_runs
-from reproduce.recipe import DataChoice, override
 from reproduce.recipes import TABLES, plan_table, resolve
+from reproduce.recipes.recipe import DataChoice, override
+from reproduce.runs.plan import fit_plan, list_runs
 from tests.golden.cases import EMPTY, frame, run
 
 

@@ -8,12 +8,12 @@ import torch
 from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
-from reproduce import rehearsal
-from reproduce.data.identity import identify
+from reproduce.data.source import identify
 from reproduce.errors import UserError
-from reproduce.recipe import override
 from reproduce.recipes import resolve
-from reproduce.run import Run
+from reproduce.recipes.recipe import override
+from reproduce.training import estimate
+from reproduce.training.run import Run
 
 CPU = torch.device("cpu")
 
@@ -25,18 +25,18 @@ def make_run(**changes: object) -> Run:
 
 def test_images_are_counted_by_what_is_done_with_them(monkeypatch: pytest.MonkeyPatch) -> None:
     """At a second a step of 10 images: 900 images by four epochs, and a third for 400 images twice."""
-    monkeypatch.setattr(rehearsal, "_time_step", lambda *_: 1.0)
+    monkeypatch.setattr(estimate, "_time_step", lambda *_: 1.0)
     run = make_run(batch_size=10)
     epochs = run.recipe.total_epochs
     wanted = (900 * epochs + 400 * -(-epochs // 2) / 3) / 10
-    assert rehearsal.estimate_seconds(run, CPU) == pytest.approx(wanted)
+    assert estimate.estimate_seconds(run, CPU) == pytest.approx(wanted)
 
 
 def test_a_share_of_the_batch_is_rehearsed_for_several_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     batches = []
-    monkeypatch.setattr(rehearsal, "_time_step", lambda recipe, *_: batches.append(recipe.batch_size) or 1.0)
+    monkeypatch.setattr(estimate, "_time_step", lambda recipe, *_: batches.append(recipe.batch_size) or 1.0)
     run = make_run(batch_size=11)
-    alone, two = (rehearsal.estimate_seconds(run, CPU, world) for world in (1, 2))
+    alone, two = (estimate.estimate_seconds(run, CPU, world) for world in (1, 2))
     assert batches == [11, 6]
     assert two < alone * 11 / 6
 
@@ -45,14 +45,14 @@ def test_a_larger_network_takes_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     """By a clock that ticks with every operation, not with the time that a busy machine takes for it."""
     small, large = make_run(), make_run(**{"model.width": 64, "model.hidden": 256})
     with FlopCounterMode(display=False) as work:
-        monkeypatch.setattr(rehearsal.time, "perf_counter", lambda: float(work.get_total_flops()))
-        assert 0 < rehearsal.estimate_seconds(small, CPU) < rehearsal.estimate_seconds(large, CPU)
+        monkeypatch.setattr(estimate.time, "perf_counter", lambda: float(work.get_total_flops()))
+        assert 0 < estimate.estimate_seconds(small, CPU) < estimate.estimate_seconds(large, CPU)
 
 
 def test_a_batch_of_one_stays_one(monkeypatch: pytest.MonkeyPatch) -> None:
     batches = []
-    monkeypatch.setattr(rehearsal, "_time_step", lambda recipe, *_: batches.append(recipe.batch_size) or 1.0)
-    rehearsal.estimate_seconds(make_run(batch_size=1), CPU)
+    monkeypatch.setattr(estimate, "_time_step", lambda recipe, *_: batches.append(recipe.batch_size) or 1.0)
+    estimate.estimate_seconds(make_run(batch_size=1), CPU)
     assert batches == [1]
 
 
@@ -60,9 +60,9 @@ def test_what_does_not_fit_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> N
     def fail(*_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
-    monkeypatch.setattr(rehearsal, "make_trainer", fail)
+    monkeypatch.setattr(estimate, "make_trainer", fail)
     with pytest.raises(UserError, match="does not fit into memory"):
-        rehearsal.estimate_seconds(make_run(), CPU)
+        estimate.estimate_seconds(make_run(), CPU)
 
 
 def test_a_users_own_images_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,16 +71,16 @@ def test_a_users_own_images_are_counted(tmp_path: Path, monkeypatch: pytest.Monk
         folder.mkdir(parents=True)
         for number in range(6 if name.startswith("train") else 3):
             Image.new("RGB", (32, 32), (number, 0, 0)).save(folder / f"{number}.png")
-    monkeypatch.setattr(rehearsal, "_time_step", lambda *_: 1.0)
+    monkeypatch.setattr(estimate, "_time_step", lambda *_: 1.0)
     whole = {"data.train_limit": None, "data.test_limit": None, "data.holdout": 0.0, "batch_size": 2}
     run = replace(make_run(**whole), source=identify(str(tmp_path / "pets")))
     epochs = run.recipe.total_epochs
-    assert rehearsal.estimate_seconds(run, CPU) == pytest.approx((12 * epochs + 6 * -(-epochs // 2) / 3) / 2)
+    assert estimate.estimate_seconds(run, CPU) == pytest.approx((12 * epochs + 6 * -(-epochs // 2) / 3) / 2)
 
 
 def test_sets_of_another_size_are_known() -> None:
-    assert rehearsal.count_images("imagenet") == (1_281_167, 50_000)
-    assert rehearsal.count_images("cifar10") == (50_000, 10_000)
+    assert estimate.count_images("imagenet") == (1_281_167, 50_000)
+    assert estimate.count_images("cifar10") == (50_000, 10_000)
     run = make_run()
     whole = replace(run, recipe=override(run.recipe, {"data.train_limit": None, "data.test_limit": None}))
-    assert rehearsal.count_images(whole.source.name) == (5_000, 1_000)
+    assert estimate.count_images(whole.source.name) == (5_000, 1_000)

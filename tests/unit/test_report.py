@@ -10,15 +10,15 @@ import pytest
 
 from figures.report import write
 from figures.report.content import gather, list_anchors
+from figures.report.drawings import list_pictures
 from figures.report.markdown import write_markdown
 from figures.report.page import embed, write_page
-from figures.report.pictures import list_pictures
 from figures.report.tables import show_table
 from figures.style import COLOURS
 from paper_tables.table import DEFINITIONS
 from reproduce.errors import UserError
-from reproduce.recipe import override
 from reproduce.recipes import TABLES
+from reproduce.recipes.recipe import override
 from tests.golden.cases import EMPTY, OTHER_DATA, frame, recipes, run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -232,7 +232,7 @@ def test_a_stale_or_missing_report_is_named(tmp_path, monkeypatch):
 
 
 def test_committed_attention_figures_are_shown_with_their_captions(tmp_path, monkeypatch, content):
-    monkeypatch.setattr("figures.report.pictures.FOLDER", tmp_path)
+    monkeypatch.setattr("figures.report.drawings.FOLDER", tmp_path)
     (tmp_path / "maps.png").write_bytes(b"\x89PNG not really")
     (tmp_path / "captions.csv").write_text('file,caption,command\nmaps.png,"Heads, all <nine>",attnrepro figure 3a\n')
     pictures = list_pictures(content)

@@ -7,16 +7,15 @@ import shutil
 import pytest
 
 from figures.curves import Curve, Point, name_published, read_points
-from figures.report import pictures as module
-from figures.report import write
+from figures.report import drawings, write
 from figures.report.content import gather
-from figures.report.pictures import FOLDER
+from figures.report.drawings import FOLDER
 from figures.report.seal import find_damage, seal
 from figures.report.tables import show_table
 from paper_tables.table import committed_runs
 from reproduce.errors import UserError
-from reproduce.recipe import override
 from reproduce.recipes import TABLES
+from reproduce.recipes.recipe import override
 from tests.golden.cases import OTHER_DATA, frame, recipes, run
 
 SVG = b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"><path d="M 0 0"/></svg>\n'
@@ -44,7 +43,7 @@ def checkout(tmp_path, monkeypatch, content):
     (tmp_path / "pyproject.toml").touch()
     monkeypatch.setattr(write, "ROOT", tmp_path)
     monkeypatch.setattr(write, "FOLDER", folder)
-    monkeypatch.setattr(module, "FOLDER", folder)
+    monkeypatch.setattr(drawings, "FOLDER", folder)
     monkeypatch.setattr(write, "gather", lambda: content)
     write.write_root()
     assert write.check_report()["written"] == []
@@ -133,7 +132,7 @@ def test_the_origin_of_published_points_is_the_true_one(pictures):
     for name in ("curves-accuracy.svg", "curves-stacking-loss.svg"):
         assert "read off the plots; the band is the error of reading, 0.0" in captions[name]
     both = [Point("vit", 1, 0.5, 0.003), Point("vit", 2, 0.6, 0.0)]
-    assert "0.003, others are the authors' saved numbers" in module._tell_points(both)
+    assert "0.003, others are the authors' saved numbers" in drawings._tell_points(both)
     assert {bool(point.error) for point in read_points("top1")} == {True, False}
 
 
@@ -148,14 +147,14 @@ def test_a_legend_names_the_data_once_and_how_the_points_were_got():
 
 def test_our_curves_say_how_many_seeds_they_are_of():
     curves = [Curve("vit", "", "paper", "cifar10", [1], [0.5], [None], [None], seeds, 1) for seeds in (1, 3)]
-    assert module._tell_ours(curves) == "paper (cifar10, n=1 or 3 a curve)"
+    assert drawings._tell_ours(curves) == "paper (cifar10, n=1 or 3 a curve)"
 
 
 def test_dots_name_budget_data_n_and_what_diverged(tmp_path):
     plan = recipes("hierarchical", budget="paper")
     runs = [run(plan["vit"], seed, 0.84) for seed in (0, 1)] + [run(plan["vit"], 2, 0.1, status="diverged")]
     shown = show_table(TABLES["hierarchical"], frame(runs, tmp_path))[0]
-    assert "vit: printed 0.843, ours 0.840 (paper, cifar10, n=2, 1 diverged)" in module._dots(shown).alt
+    assert "vit: printed 0.843, ours 0.840 (paper, cifar10, n=2, 1 diverged)" in drawings._dots(shown).alt
 
 
 def test_commands_name_the_data_of_the_rows_that_read_other_data(tmp_path):

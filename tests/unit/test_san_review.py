@@ -14,23 +14,23 @@ from typer.testing import CliRunner
 
 from cli import app
 from paper_tables import table
-from paper_tables.claims.files import read_evaluations
+from paper_tables.claims.measured_files import read_evaluations
 from paper_tables.published import read_table
-from reproduce import evaluations, ledger
-from reproduce.architectures import San
-from reproduce.data import augment, dataset, layout
+from reproduce.data import augment, class_folders, dataset
 from reproduce.data.dataset import load, stream
 from reproduce.data.equalise import equalise, luminance
-from reproduce.data.identity import identify
+from reproduce.data.rng import generator
+from reproduce.data.source import identify
 from reproduce.errors import UserError
-from reproduce.evaluate import evaluate_checkpoint, open_weights
 from reproduce.models import build, count_parameters
 from reproduce.models.official_san import to_official
 from reproduce.models.san_cost import count_flops, count_macs
-from reproduce.recipe import Augmentation, DataChoice, read_settings
 from reproduce.recipes import TABLES, plan_table, resolve
-from reproduce.rng import generator
-from reproduce.schedule import learning_rate
+from reproduce.recipes.architectures import San
+from reproduce.recipes.recipe import Augmentation, DataChoice, read_settings
+from reproduce.record import evaluations, ledger
+from reproduce.training.evaluate import evaluate_checkpoint, open_weights
+from reproduce.training.schedule import learning_rate
 
 # dossier, SAN 2.2: parameters, the paper's FLOPs and multiply-accumulates (G) at 224 pixels
 PUBLISHED = {
@@ -211,7 +211,7 @@ def save(path: Path, seed: int, size: tuple[int, int] = (40, 30)) -> None:
 @pytest.fixture
 def validation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An ImageNet validation folder of three classes with two images each."""
-    monkeypatch.setattr(layout, "_IMAGENET_CLASSES", 3)
+    monkeypatch.setattr(class_folders, "_IMAGENET_CLASSES", 3)
     for number, name in enumerate(("n01440764", "n01443537", "n01484850")):
         for image in range(2):
             save(tmp_path / f"imagenet/val/{name}/ILSVRC2012_val_{number}{image}.JPEG", 10 * number + image)
@@ -271,7 +271,7 @@ def test_published_values_stand_beside_official_weights(tmp_path: Path, monkeypa
     found |= {"interval": [0.778, 0.785], "eval_mode": "eval", "official": True, "data_sha256": "d"}
     found |= {"equalised": False, "precision": "fp32"}
     monkeypatch.setenv("ATTNREPRO_RESULTS", str(tmp_path / "results"))
-    monkeypatch.setattr("reproduce.evaluate.evaluate_checkpoint", lambda *_, **__: dict(found))
+    monkeypatch.setattr("reproduce.training.evaluate.evaluate_checkpoint", lambda *_, **__: dict(found))
     (tmp_path / "x.pth").touch()
     told = CliRunner().invoke(app, ["eval", str(tmp_path / "x.pth")])
     assert "published with these weights: top-1 0.7820, top-5 0.9390" in told.output

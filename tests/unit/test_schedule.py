@@ -5,10 +5,10 @@ import math
 import pytest
 import torch
 
-from reproduce.recipe import Schedule
 from reproduce.recipes import resolve
 from reproduce.recipes.entry import scale_schedule
-from reproduce.schedule import learning_rate
+from reproduce.recipes.recipe import Schedule
+from reproduce.training.schedule import learning_rate
 
 
 def report_recursion(lr0: float, warmup: int, epochs: int, last: int) -> list[float]:

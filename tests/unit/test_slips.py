@@ -5,12 +5,12 @@ import torch
 from torch import nn
 
 from reproduce.data.dataset import Split
-from reproduce.evaluate import evaluate, evaluation_mode
 from reproduce.models import attentive, build
 from reproduce.models.positions import GaussianPositions
 from reproduce.models.san import PassNorm
-from reproduce.recipe import override
 from reproduce.recipes import resolve
+from reproduce.recipes.recipe import override
+from reproduce.training.evaluate import evaluate, evaluation_mode
 
 SMALL = {"model.width": 12, "model.hidden": 10}
 

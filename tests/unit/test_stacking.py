@@ -10,17 +10,17 @@ from torch.utils.flop_counter import FlopCounterMode
 from torchvision import transforms
 
 from paper_tables.published import read_losses, read_table
-from reproduce.architectures import San
 from reproduce.data import augment
 from reproduce.data.batches import Batches
 from reproduce.data.dataset import Split
+from reproduce.data.rng import generator
 from reproduce.errors import UserError
 from reproduce.kernels import attention
 from reproduce.models import build, count_macs, count_parameters
-from reproduce.recipe import read_settings
 from reproduce.recipes import ENTRIES, TABLES, resolve, stacking
-from reproduce.rng import generator
-from reproduce.schedule import learning_rate
+from reproduce.recipes.architectures import San
+from reproduce.recipes.recipe import read_settings
+from reproduce.training.schedule import learning_rate
 
 WIDE = "64,256,512,1024,2048"
 # dossier, SAN 3.5: parameters and millions of multiply-accumulates of one 32x32 image, pairwise and patchwise

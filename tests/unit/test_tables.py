@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from paper_tables import hyperparameters, table
-from paper_tables.render import FORMATS, render
-from reproduce import ledger, stats
+from paper_tables.formats.render import FORMATS, render
 from reproduce.errors import UserError
-from reproduce.recipe import override
+from reproduce.recipes.recipe import override
+from reproduce.record import ledger
+from reproduce.stats import intervals
 from tests.golden.cases import DATA, EMPTY, OTHER_DATA, build, frame, recipes, row_of, run
 
 
@@ -51,7 +52,7 @@ def test_plans_do_not_mix(smoke, paper):
 def test_mean_interval_and_headline(smoke, tmp_path):
     runs = frame([run(smoke["vit"], seed, top1) for seed, top1 in enumerate((0.5, 0.6, 0.7))], tmp_path)
     measured = row_of(build("3", smoke, runs), "vit").measured
-    assert measured["top1"] == stats.summarise([0.5, 0.6, 0.7])
+    assert measured["top1"] == intervals.summarise([0.5, 0.6, 0.7])
     assert measured["top1"] == measured["top1_val_selected"]
     assert measured["top1_last"].mean == pytest.approx(0.59)
     assert measured["top1_best"].mean == pytest.approx(0.61)
@@ -68,13 +69,16 @@ def test_headline_as_run_is_the_best_on_the_test_set(tmp_path):
 def test_one_run_has_a_wilson_interval_over_its_test_images(smoke, paper, tmp_path):
     found = row_of(build("3", smoke, frame([run(smoke["vit"], 0, 0.5)], tmp_path)), "vit").measured["top1"]
     limit = smoke["vit"].data.test_limit
-    wanted = stats.wilson(round(0.5 * limit), limit)
+    wanted = intervals.wilson(round(0.5 * limit), limit)
     assert (found.low, found.high, found.n, found.method) == (wanted.low, wanted.high, 1, "Wilson")
     found = row_of(build("3", paper, frame([run(paper["vit"], 0, 0.8431)], tmp_path)), "vit").measured["top1"]
-    assert (found.mean, found.low) == (0.8431, stats.wilson(8431, 10_000).low)
+    assert (found.mean, found.low) == (0.8431, intervals.wilson(8431, 10_000).low)
     unknown = frame([run(paper["vit"], 0, 0.8, dataset="elsewhere")], tmp_path)
     assert row_of(build("3", paper, unknown), "vit").measured["top1"].low is None
-    assert row_of(build("3", paper, unknown, test_images=500), "vit").measured["top1"].low == stats.wilson(400, 500).low
+    assert (
+        row_of(build("3", paper, unknown, test_images=500), "vit").measured["top1"].low
+        == intervals.wilson(400, 500).low
+    )
 
 
 @pytest.mark.parametrize(
@@ -158,7 +162,7 @@ def test_not_comparable_says_what_differs(tmp_path, budget, change, words):
 def test_changed_settings_are_not_the_paper(paper, tmp_path):
     plan = {**paper, "vit": override(paper["vit"], {"epochs": 3, "optimiser.lr": 0.02})}
     verdict = row_of(build("3", plan, frame([run(plan["vit"], 0, 0.843)], tmp_path)), "vit").verdict
-    assert verdict == stats.Verdict("not comparable", "changed settings: epochs, optimiser.lr")
+    assert verdict == intervals.Verdict("not comparable", "changed settings: epochs, optimiser.lr")
     asked = build("3", plan, frame([run(plan["vit"], 0, 0.843)], tmp_path), reference=plan)
     assert row_of(asked, "vit").verdict.word == "agrees"
 
@@ -167,7 +171,7 @@ def test_a_row_without_a_published_value(tmp_path):
     plan = recipes("heads", budget="paper")
     built = build("heads", plan, frame([run(plan["learned-content-16h-ha"], 0, 0.877)], tmp_path))
     row = row_of(built, "learned-content-16h-ha")
-    assert row.verdict == stats.Verdict("not comparable", "nothing is published for this row")
+    assert row.verdict == intervals.Verdict("not comparable", "nothing is published for this row")
     assert row.published == {}
 
 
@@ -194,7 +198,7 @@ def test_tiny_imagenet_is_held_against_the_accuracy_over_the_images_there_were(t
 def test_a_row_without_the_variant(tmp_path):
     plan = recipes("hierarchical", variant="original")
     row = row_of(build("3", plan), "vit")
-    assert row.verdict == stats.Verdict("not run", "there is no variant 'original' of this row")
+    assert row.verdict == intervals.Verdict("not run", "there is no variant 'original' of this row")
     assert row.command == ""
 
 
@@ -221,7 +225,7 @@ def test_committed_runs_show_the_best_budget(smoke, paper, tmp_path):
     assert row_of(built, "san-pair").committed is None  # another variant
     old = committed.assign(recipe_sha256="0" * 64)
     verdict = row_of(build("3", smoke, EMPTY, old), "vit-ha").committed_verdict
-    assert verdict == stats.Verdict("not comparable", "another recipe than this version's")
+    assert verdict == intervals.Verdict("not comparable", "another recipe than this version's")
 
 
 def test_pairs(paper, tmp_path):
@@ -273,7 +277,7 @@ def test_json_schema(smoke, tmp_path):
     for row in document["rows"]:
         keys = {"row", "label", "params", "published", "measured", "committed", "verdict", "command"}
         assert keys <= set(row)
-        assert row["verdict"] in stats.WORDS
+        assert row["verdict"] in intervals.WORDS
     vit = next(row for row in document["rows"] if row["row"] == "vit")
     assert {"mean", "low", "high", "n"} <= set(vit["measured"]["top1"])
     assert vit["committed"]["top1"] == vit["measured"]["top1"]
@@ -342,7 +346,9 @@ def test_rows_of_one_group_that_differ_are_all_shown():
 
 
 def test_import_is_light():
-    code = "import sys, paper_tables.render, paper_tables.table, paper_tables.hyperparameters; print(*sys.modules)"
+    code = (
+        "import sys, paper_tables.formats.render, paper_tables.table, paper_tables.hyperparameters; print(*sys.modules)"
+    )
     root = Path(__file__).resolve().parents[2]
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True)
     assert not {"torch", "pandas", "scipy", "numpy", "rich"} & set(done.stdout.split())

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from paper_tables import hyperparameters, table
-from paper_tables.render import FORMATS, render
+from paper_tables.formats.render import FORMATS, render
 from tests.golden.cases import DATA, EMPTY, OTHER_DATA, STRUCTURE, frame, recipes, run
 
 FOLDER = Path(__file__).parents[1] / "golden"

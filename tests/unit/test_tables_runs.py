@@ -7,11 +7,12 @@ import json
 import pytest
 
 from paper_tables.command import spell_seeds, write_command
+from paper_tables.formats.render import render
 from paper_tables.notes import LATENCIES
-from paper_tables.render import render
-from reproduce import measure, stats
-from reproduce.plan import write_options
-from reproduce.run import parse_seeds
+from reproduce.runs.plan import write_options
+from reproduce.stats import intervals
+from reproduce.training import cost
+from reproduce.training.run import parse_seeds
 from tests.golden.cases import DATA, OTHER_DATA, build, frame, recipes, row_of, run
 
 
@@ -61,7 +62,7 @@ def test_diverged_runs_are_counted_in_every_format(tmp_path):
     assert (one.measured["top1"].n, one.diverged, one.committed_diverged) == (1, 1, 1)
     assert one.command.endswith("--seeds 0,1")
     assert (none.measured, none.diverged, none.committed_diverged) == ({}, 2, 2)
-    assert none.verdict == stats.Verdict("not comparable", "2 runs diverged, none finished")
+    assert none.verdict == intervals.Verdict("not comparable", "2 runs diverged, none finished")
     assert row_of(built, "quadratic").verdict.word == "not run"
     for form in ("text", "md", "latex", "html", "json"):
         text = " ".join(render(built, form).split())
@@ -94,9 +95,9 @@ def test_runs_without_an_accuracy_are_counted(paper, tmp_path):
 
 def test_the_repetitions_behind_a_wall_time_are_those_that_are_made(monkeypatch):
     made = []
-    monkeypatch.setattr(measure, "latency_ms", lambda *_, repetitions, **__: made.append(repetitions) or [1.0])
+    monkeypatch.setattr(cost, "latency_ms", lambda *_, repetitions, **__: made.append(repetitions) or [1.0])
     for full in (True, False):
-        measure.mean_latency_ms(None, 32, full=full)
+        cost.mean_latency_ms(None, 32, full=full)
     assert made == [LATENCIES["full"], LATENCIES["smoke"]]
 
 

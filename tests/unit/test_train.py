@@ -6,18 +6,18 @@ from pathlib import Path
 import pytest
 import torch
 
-from reproduce.checkpoint import load_state, load_weights
 from reproduce.data.dataset import Dataset, load
-from reproduce.data.identity import identify
-from reproduce.deadline import Deadline
+from reproduce.data.rng import make_deterministic
+from reproduce.data.source import identify
 from reproduce.errors import UserError
 from reproduce.models import build
-from reproduce.recipe import Recipe
 from reproduce.recipes import resolve
-from reproduce.records import read_history
-from reproduce.rng import make_deterministic
-from reproduce.run import Run, fit_to_data
-from reproduce.train import Trainer, make_optimiser, smoothed_cross_entropy, train
+from reproduce.recipes.recipe import Recipe
+from reproduce.runs.show import read_history
+from reproduce.training.checkpoint import load_state, load_weights
+from reproduce.training.deadline import Deadline
+from reproduce.training.run import Run, fit_to_data
+from reproduce.training.train import Trainer, make_optimiser, smoothed_cross_entropy, train
 
 CPU = torch.device("cpu")
 TINY = {"data.train_limit": 100, "data.test_limit": 50, "batch_size": 20}

@@ -1,0 +1,1 @@
+"""Attention maps: what they are, their layers, averages and numbers."""

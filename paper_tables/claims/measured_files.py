@@ -1,0 +1,118 @@
+"""What is read beside the ledger: exact counts, training histories, and the numbers behind attention figures. No torch.
+
+Committed files lie in ``measured``; those of a run lie beside its checkpoint. Nothing is read twice in one assessment.
+"""
+
+import csv
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from paper_tables.table import MEASURED
+from reproduce.errors import UserError
+from reproduce.record import checksummed_csv, evaluations
+from reproduce.record.whole_files import read_listed
+
+Point = tuple[int, float]
+_RESTORE = "restore the file from the repository"
+
+
+def read_counts(path: Path | None = None) -> dict[tuple[str, str], dict[str, int]]:
+    """Return every exact count by (row, variant): params, macs_fast, macs_naive; empty where the file is missing.
+
+    Raises:
+        UserError: a damaged file.
+    """
+    path = path or MEASURED / "structure.csv"
+    try:
+        return {
+            (line.pop("row"), line.pop("variant")): {name: int(cell) for name, cell in line.items() if cell}
+            for line in csv.DictReader(read_listed(path, _RESTORE).splitlines())
+        }
+    except FileNotFoundError:
+        return {}
+    except (csv.Error, KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path} cannot be read ({error})", _RESTORE) from None
+
+
+def read_curve(run_id: str, folder: Path | None, column: str) -> list[Point]:
+    """Return (epoch, value) of a run's history: committed as ``measured/histories/RUN.csv``, or in the run's folder."""
+    paths = [MEASURED / "histories" / f"{run_id}.csv", *([folder / "history.csv"] if folder else [])]
+    for path in paths:
+        points = [
+            (int(line["epoch"]), line[column])
+            for line in _read(path)
+            if not math.isnan(line.get(column, math.nan)) and not math.isnan(line.get("epoch", math.nan))
+        ]
+        if points:
+            return sorted(points)
+    return []
+
+
+def read_quantities(run_id: str, folder: Path | None, kind: str, columns: Sequence[str]) -> list[dict[str, float]]:
+    """Return the records of ``KIND*-quantities.csv``: of the figure that took most images into account.
+
+    Figures write them beside themselves; committed ones lie in ``measured/attention/RUN``.
+
+    Raises:
+        UserError: a damaged file, or one that lacks one of ``columns``.
+    """
+    found: list[tuple[Path, list[dict[str, float]]]] = []
+    for place in (MEASURED / "attention" / run_id, *([folder / "figures"] if folder else [])):
+        found += [(path, _read(path)) for path in sorted(place.glob(f"{kind}*-quantities.csv"))]
+    path, records = max(
+        ((path, records) for path, records in found if records),
+        key=lambda one: (one[1][0].get("images", 0.0), len(one[1])),
+        default=(Path(), []),
+    )
+    absent = [column for column in columns if records and column not in records[0]]
+    if absent:
+        raise UserError(f"{path} has no column '{absent[0]}'", "draw the figure once more: attnrepro plot-attention")
+    return records
+
+
+def read_bench(suite: str) -> list[list[dict[str, str]]]:
+    """Return what ``attnrepro bench`` measured of a suite, by session: the committed ``measured/bench/SUITE-*.csv``.
+
+    Raises:
+        UserError: a damaged file.
+    """
+    paths = sorted((MEASURED / "bench").glob(f"{suite}-*.csv"))
+    return [[dict(line) for line in checksummed_csv.read_file(path, _RESTORE)] for path in paths]
+
+
+def read_evaluations(local: bool) -> dict[str, tuple[float, int]]:
+    """Return (top-1, images) of published weights by row: the committed ones, then where ``local`` this machine's.
+
+    Only those in float32 and the usual mode, on images as they are, speak of the paper's numbers.
+
+    Raises:
+        UserError: a damaged file.
+    """
+    found = {}
+    for path in (MEASURED / "evaluations.csv", *([evaluations.evaluations_path()] if local else [])):
+        for line in evaluations.read(path):
+            usual = (line.get("eval_mode"), line.get("precision"), line.get("equalised")) == ("eval", "fp32", "False")
+            if usual and line["dataset"] == "imagenet":
+                try:
+                    found[line["row"]] = float(line["top1"]), int(line["images"])
+                except ValueError as error:
+                    raise UserError(f"{path} cannot be read ({error})", "run `attnrepro eval` again") from None
+    return found
+
+
+def _read(path: Path) -> list[dict[str, float]]:
+    """Return the records of a CSV of numbers; empty cells are NaN, a missing file is empty."""
+    again = "draw the figure, or train the row, once more"
+    try:
+        lines = checksummed_csv.read_file(path, again)
+        return [{name: _number(cell) for name, cell in line.items()} for line in lines]
+    except FileNotFoundError:
+        return []
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{path} cannot be read ({error})", again) from None
+
+
+def _number(cell: Any) -> float:
+    return float(cell) if cell else math.nan

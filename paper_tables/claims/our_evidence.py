@@ -1,0 +1,241 @@
+"""Our runs as evidence: the committed ones and this machine's, of one identity at a time. No torch.
+
+Runs of a comparison share budget, precision and, of every data set, the version. A claim is put to every identity that
+its rows were run at (:meth:`Ours.identities`); which of them speaks is settled in ``assess.py``. Whatever falls short
+of the paper's own setting is named as an obstacle.
+"""
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from paper_tables.claims.arms import Arm
+from paper_tables.claims.claim import Missing, Study
+from paper_tables.claims.evidence import Curves, Evidence, Evidenced, Found, Maps
+from paper_tables.claims.measured_files import read_curve, read_quantities
+from paper_tables.selection import COSTS, Choice, best_committed, test_size
+from reproduce.recipes import ENTRIES, find_table
+from reproduce.stats.two_samples import Sample
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Key = tuple[str, ...]
+KEY = ("budget", "dataset", "data_sha256", "precision")
+Record = TypeVar("Record")
+_FLAGS = {"query": "--query-pixel --images 50", "average": "--average --images 50", "centers": "--centers"}
+
+
+class Ours(Evidence):
+    """Finished runs of one identity."""
+
+    def __init__(
+        self,
+        study: Study,
+        runs: "pd.DataFrame",
+        table: str = "",
+        variant: str = "described",
+        counts: Mapping[tuple[str, str], Any] | None = None,
+        local: bool = True,
+        cache: dict[Arm, dict[Key, Choice]] | None = None,
+        identity: Mapping[str, Key] | None = None,
+    ) -> None:
+        """Speak from ``runs`` of ``variant``; files beside a run's weights count where it is ``local``.
+
+        ``identity`` says by the name of a recipe's data which runs on it count; without one none do. Evidence for
+        several claims on the same runs may share a ``cache``.
+        """
+        super().__init__(study, table, counts)
+        self.runs, self.variant, self.local = runs, variant, local
+        self._cache = {} if cache is None else cache
+        self.identity = identity or {}
+
+    def at(self, identity: Mapping[str, Key]) -> "Ours":
+        """Return the same evidence, from runs of ``identity`` alone."""
+        return Ours(
+            self.study, self.runs, self.table, self.variant, self.counts, self.local, self._cache, identity
+        )  # fmt: skip
+
+    def identities(self, rows: Sequence[str]) -> list[Mapping[str, Key]]:
+        """Return all that runs of ``rows`` may share: a budget, a precision, and of every data set one version."""
+        options: dict[str, set[Key]] = {}
+        for arm in map(Arm.read, rows):
+            if self._data(arm):
+                options.setdefault(self._data(arm), set()).update(self._frame(arm))
+        found: list[Mapping[str, Key]] = []
+        for shared in sorted({(key[0], key[3]) for keys in options.values() for key in keys}):
+            fitting = {name: sorted(k for k in keys if (k[0], k[3]) == shared) for name, keys in options.items()}
+            fitting = {name: keys for name, keys in fitting.items() if keys}
+            found += [dict(zip(fitting, keys, strict=True)) for keys in itertools.product(*fitting.values())]
+        return found
+
+    def samples(self, arms: Sequence[str], metric: str = "top1") -> Found | Missing:
+        """Return the runs of all arms."""
+        asked = [Arm.read(arm) for arm in arms]
+        chosen = self._choose(asked, metric)
+        return chosen if isinstance(chosen, Missing) else self._found(asked, chosen, metric)
+
+    def curves(self, rows: Sequence[str], column: str = "test_top1") -> Curves | Missing:
+        """Return the recorded curves of all rows: one a seed, none is averaged away."""
+        asked = [Arm.read(row) for row in rows]
+        chosen = self._choose(asked)
+        if isinstance(chosen, Missing):
+            return chosen
+        found = []
+        for arm, choice in zip(asked, chosen, strict=True):
+            kept, _ = self._recorded(choice, lambda run_id, folder: read_curve(run_id, folder, column))
+            if not kept:
+                lacking = f"no history with {column} of a run of {arm} is here"
+                return Missing(lacking, (arm.command(self.variant, self.study.seeds),))
+            found.append(tuple(map(tuple, kept)))
+        return Curves(tuple(found), _basis(chosen[0]), self._all_obstacles(asked, chosen))
+
+    def maps(self, row: str, kind: str, columns: Sequence[str]) -> Maps | Missing:
+        """Return the numbers of the figures ``kind`` (query, average, centers) drawn from the runs of ``row``."""
+        arm = Arm.read(row)
+        chosen = self._choose([arm])
+        if isinstance(chosen, Missing):
+            return chosen
+        kept, without = self._recorded(chosen[0], lambda run_id, folder: read_quantities(run_id, folder, kind, columns))
+        commands = tuple(f"attnrepro plot-attention {run_id} {_FLAGS[kind]}" for run_id in without)
+        if not kept:
+            return Missing(f"no {kind} of a run of {row} is here", commands)
+        return Maps(tuple(map(tuple, kept)), _basis(chosen[0]), self._all_obstacles([arm], chosen), commands)
+
+    def held_against_print(self, row: str, found: Evidenced) -> Evidenced | Missing:
+        """Return ``found`` if it is of the paper's budget, scale and data: no other run is beside a printed value."""
+        if not found.obstacles:
+            return found
+        command = Arm.read(row).command(self.variant, self.study.seeds)
+        return Missing(f"not comparable with a printed value: {'; '.join(found.obstacles)}", (command,))
+
+    def count_diverged(self, rows: Sequence[str]) -> list[tuple[str, int, int]]:
+        """Return (arm, seeds that diverged, seeds in all) of every arm that lost some: at this identity, if any."""
+        found = []
+        for arm in dict.fromkeys(map(Arm.read, rows)):
+            runs = self.runs[(self.runs["row"] == arm.row) & (self.runs["variant"] == self.variant)]
+            key = self.identity.get(self._data(arm))
+            for name, value in zip(KEY, key or (), strict=bool(key)):
+                runs = runs[runs[name] == value]
+            settings = zip(runs["recipe_sha256"], runs["budget"], runs["dataset"], strict=True)
+            ours = [sha in arm.digests(self.variant, str(budget), str(data)) for sha, budget, data in settings]
+            runs = runs[ours]
+            if not runs.empty and arm.recipe(self.variant, "paper") is not None:
+                whole = (runs["status"] == "done") & runs[self._headline(arm)].notna()
+                lost = (runs["status"] == "diverged") | ((runs["status"] == "done") & ~whole)
+                kept = set(runs["seed"][whole])
+                gone = set(runs["seed"][lost]) - kept
+                found += [(str(arm), len(gone), len(gone | kept))] if gone else []
+        return found
+
+    def _choose(self, arms: Sequence[Arm], metric: str = "top1") -> list[Choice] | Missing:
+        """Return the runs of every arm at this identity that have ``metric``, or what is lacking."""
+        unknown = [arm.row for arm in arms if arm.row not in ENTRIES]
+        if unknown:
+            return Missing(f"rows that this version lacks: {', '.join(dict.fromkeys(unknown))}")
+        odd = [setting for arm in arms if arm.recipe(self.variant, "paper") is None for setting in arm.settings]
+        if odd:
+            return Missing(f"settings that this version lacks: {', '.join(dict.fromkeys(odd))}")
+        found, absent, nowhere = [], [], []
+        for arm in arms:
+            frame = self._frame(arm)
+            choice = frame.get(self.identity.get(self._data(arm), ()))
+            if choice is not None and self._values(arm, choice, metric):
+                found.append(choice)
+                continue
+            absent.append(arm)
+            nowhere += [] if any(self._values(arm, other, metric) for other in frame.values()) else [arm]
+        if not absent:
+            return found
+        reason = f"no run of {', '.join(map(str, nowhere))}" if nowhere else "no runs at a common identity"
+        return Missing(reason, tuple(arm.command(self.variant, self.study.seeds) for arm in nowhere or absent))
+
+    def _recorded(
+        self, choice: Choice, read: Callable[[str, Path | None], Sequence[Record]]
+    ) -> tuple[list[Sequence[Record]], list[str]]:
+        """Return what ``read`` finds of the runs of ``choice``, and the runs of which it finds nothing."""
+        runs = self._of(choice).sort_values(["started", "run_id"], kind="stable")
+        # as in tables: of runs that share a seed the newest alone counts
+        runs = runs[runs["seed"].isna() | ~runs.duplicated("seed", keep="last")].sort_values(["seed", "run_id"])
+        kept, without = [], []
+        for run_id, checkpoint in zip(runs["run_id"], runs["checkpoint"], strict=True):
+            record = read(str(run_id), Path(str(checkpoint)).parent if self.local else None)
+            kept += [record] if record else []
+            without += [] if record else [str(run_id)]
+        return kept, without
+
+    def _of(self, choice: Choice) -> "pd.DataFrame":
+        runs = self.runs
+        for name, value in vars(choice.identity).items():
+            runs = runs[runs[name] == value]
+        return runs[runs["status"] == "done"]
+
+    def _frame(self, arm: Arm) -> dict[Key, Choice]:
+        """Return the runs of an arm by budget, data and precision: of each the registry's recipe, if it was run."""
+        if arm not in self._cache:
+            runs = self.runs[(self.runs["row"] == arm.row) & (self.runs["status"] == "done")]
+            runs, found = runs[runs["variant"] == self.variant], dict[Key, Choice]()
+            for key, group in runs.groupby(list(KEY), sort=True):
+                ours = group[group["recipe_sha256"].isin(arm.digests(self.variant, str(key[0]), str(key[1])))]
+                if ours.empty and arm.settings:
+                    continue  # runs of other settings are not this arm's
+                choice = best_committed(arm.row, self.variant, group if ours.empty else ours, str(key[3]), str(key[1]))
+                if choice is not None:
+                    found[tuple(map(str, key))] = choice
+            self._cache[arm] = found
+        return self._cache[arm]
+
+    def _data(self, arm: Arm) -> str:
+        """Return the name of the data that the paper has an arm run on; empty where this version lacks the arm."""
+        paper = arm.recipe(self.variant, "paper")
+        return paper.data.name if paper else ""
+
+    def _headline(self, arm: Arm) -> str:
+        return find_table(ENTRIES[arm.row].recipe.table).headline_of(self.variant)
+
+    def _values(self, arm: Arm, choice: Choice, metric: str) -> tuple[float, ...]:
+        return choice.values.get(self._headline(arm) if metric == "top1" else metric, ())
+
+    def _obstacles(self, arm: Arm, choice: Choice, metric: str) -> tuple[str, ...]:
+        """Return why these runs may not decide a claim about the paper's own setting.
+
+        A time is one of a model's size: how long it was trained before, and on which images, does not change it.
+        """
+        identity, wanted = choice.identity, self._data(arm)
+        cost = metric in COSTS and identity.scale == "paper"
+        found = [f"budget {identity.budget}, not paper"] if identity.budget != "paper" and not cost else []
+        found += [f"{identity.scale} model, not paper scale"] if identity.scale == "mini" else []
+        found += [f"data {identity.dataset}, not {wanted}"] if identity.dataset != wanted and not cost else []
+        if identity.recipe_sha256 not in arm.digests(self.variant, identity.budget, identity.dataset):
+            found.append("another recipe than this version's")
+        return tuple(found)
+
+    def _all_obstacles(self, arms: Sequence[Arm], choices: Sequence[Choice], metric: str = "top1") -> tuple[str, ...]:
+        found = [text for arm, one in zip(arms, choices, strict=True) for text in self._obstacles(arm, one, metric)]
+        if metric in COSTS and len(choices) > 1:
+            # a cost is of a machine and its software: what the ledger knows of them has to be the same
+            if len({choice.device for choice in choices}) > 1:
+                found.append("measured on different devices")
+            builds = [set(self._of(one)[["torch", "cuda"]].astype(str).itertuples(index=False)) for one in choices]
+            if len(set().union(*builds)) > 1:
+                found.append("measured with different versions of torch")
+        if len({choice.identity.scale for choice in choices if choice.identity.scale != "custom"}) > 1:
+            found.append("models of different scale")
+        return tuple(dict.fromkeys(found))
+
+    def _found(self, arms: Sequence[Arm], choices: Sequence[Choice], metric: str) -> Found:
+        samples: list[Sample] = []
+        for arm, choice in zip(arms, choices, strict=True):
+            recipe = arm.recipe(self.variant, choice.identity.budget)
+            trials = test_size(choice.identity.dataset, recipe) if metric.startswith("top") else None
+            samples.append(Sample.of(self._values(arm, choice, metric), trials))
+        basis = _basis(choices[0]) + (f", {choices[0].device}" if metric in COSTS else "")
+        return Found(tuple(samples), basis, self._all_obstacles(arms, choices, metric))
+
+
+def _basis(choice: Choice) -> str:
+    identity = choice.identity
+    parts = [identity.budget, identity.dataset]
+    parts += [identity.precision] if identity.precision != "fp32" else []
+    return " ".join([*parts, *([f"{identity.scale} scale"] if identity.scale != "paper" else [])])

@@ -1,0 +1,1 @@
+"""One sheet, six forms: text, Markdown, LaTeX, HTML, CSV, JSON."""

@@ -1,0 +1,1 @@
+"""What a verb takes and prints: options, output, columns, logs, signals."""

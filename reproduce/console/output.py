@@ -1,0 +1,66 @@
+"""What verbs print: documents and texts on stdout or into a file, everything else on stderr. No torch."""
+
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import typer
+
+WIDEST = 140
+
+
+def say(*lines: str) -> None:
+    """Print lines for the user on stderr."""
+    for line in lines:
+        print(line, file=sys.stderr)
+
+
+def show(document: Any) -> None:
+    """Print one JSON document on stdout."""
+    print(json.dumps(document, indent=2, ensure_ascii=False, default=str))
+
+
+def write_out(text: str, out: Path | None, *, as_json: bool = False) -> None:
+    """Print ``text``, or write it to ``out`` in one step; what was asked for ``as_json`` is printed in any case."""
+    if out is None or as_json:
+        print(text, end="")
+    if out is None:
+        return
+    from reproduce.record.whole_files import write_whole
+
+    write_whole(out, text.encode())
+    say(f"wrote {out}")
+
+
+def takes_colour() -> bool:
+    """Return whether stdout is a terminal whose user has not asked for plain text (no-color.org, TERM=dumb)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def terminal_width() -> int | None:
+    """Return the columns of the terminal, 140 at most; None where stdout is none."""
+    return min(WIDEST, shutil.get_terminal_size().columns) if sys.stdout.isatty() else None
+
+
+def show_records(records: list[dict[str, Any]], as_json: bool) -> None:
+    """Print records as columns, or as one JSON document."""
+    if as_json:
+        show(records)
+        return
+    from reproduce.console.columns import columns
+
+    print(columns(records))
+
+
+def refuse_usage(error: Exception) -> None:
+    """Say in a sentence and a hint what a command line asked for that there is not; leave other errors alone."""
+    if not hasattr(error, "format_message") or type(error).__name__ == "NoArgsIsHelpError":
+        return
+    context = getattr(error, "ctx", None)
+    program = context.command_path if context is not None else "attnrepro"
+    message = " ".join(error.format_message().split()).rstrip(".")
+    say(f"error: {message[:1].lower()}{message[1:]}", f"hint: {program} --help says what there is")
+    raise typer.Exit(2) from None

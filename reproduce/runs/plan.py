@@ -1,0 +1,110 @@
+"""Which runs a table or a command asks for, and which of them the ledger has. No torch.
+
+runs = list_runs(fit_plan(plan, data=None, needed=True), seeds=[0], precision="fp32")
+missing = [run for run in runs if find_done(ledger, run) is None]
+"""
+
+import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from reproduce.data.source import Source, identify
+from reproduce.errors import UserError
+from reproduce.recipes.recipe import Recipe
+from reproduce.training.run import Run, check_precision, fit_to_data
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class FittedPlan:
+    """A plan fitted to its data: recipes of all rows, the data of those that have it, and why the others do not."""
+
+    recipes: Mapping[str, Recipe]
+    sources: Mapping[str, Source]  # by row
+    left_out: Mapping[str, UserError]  # by row
+
+    def explain_left_out(self) -> list[str]:
+        """Return a line for every reason why rows are left out, with the rows and what to do."""
+        rows: dict[tuple[str, str], list[str]] = {}
+        for row, error in self.left_out.items():
+            rows.setdefault((error.message, error.hint), []).append(row)
+        return [f"left out: {', '.join(names)}: {message}; {hint}" for (message, hint), names in rows.items()]
+
+
+def fit_plan(plan: Mapping[str, Recipe], data: str | None, *, needed: bool) -> FittedPlan:
+    """Return the plan fitted to the data it reads.
+
+    ``data`` is a name or a path; without it the recipes name their data, each row its own. A row whose data is not
+    here, or has images of another size, is left out of training; where that holds for every row, it is an error if
+    the data is ``needed`` or was named: a table can be shown without it.
+
+    Raises:
+        UserError: no row can be fitted.
+    """
+    recipes, sources, left_out = dict(plan), {}, {}
+    found: dict[str, Source | UserError] = {}
+    for row, recipe in plan.items():
+        name = data if data is not None else recipe.data.name
+        if name not in found:
+            found[name] = _find(name)
+        source = found[name]
+        if isinstance(source, UserError):
+            left_out[row] = source
+            continue
+        try:
+            recipes[row] = fit_to_data(recipe, source)
+            sources[row] = source
+        except UserError as error:
+            left_out[row] = error
+    if not sources and (data is not None or needed):
+        raise next(iter(left_out.values()))
+    return FittedPlan(recipes, sources, left_out)
+
+
+def _find(name: str) -> Source | UserError:
+    try:
+        return identify(name)
+    except UserError as error:
+        return error
+
+
+def list_runs(plan: FittedPlan, seeds: Iterable[int], precision: str) -> list[Run]:
+    """Return the runs of a fitted plan: every row that has its data with every seed.
+
+    Raises:
+        UserError: an unknown precision.
+    """
+    check_precision(precision)
+    seeds = list(seeds)
+    return [
+        Run(recipe=plan.recipes[row], source=source, seed=seed, precision=precision)
+        for row, source in plan.sources.items()
+        for seed in seeds
+    ]
+
+
+def find_done(runs: "pd.DataFrame", run: Run) -> dict[str, Any] | None:
+    """Return the ledger's row of ``run`` where it has been done."""
+    found = runs[(runs["run_id"] == run.run_id) & (runs["status"] == "done")]
+    return None if found.empty else {str(name): value for name, value in found.iloc[-1].to_dict().items()}
+
+
+def write_options(
+    *, data: str | None, settings: Iterable[str], precision: str, variant: str = "described", seeds: str = "0"
+) -> str:
+    """Return the options that a command needs to repeat these choices; defaults are left out."""
+    words = []
+    if variant != "described":
+        words += ["--variant", variant]
+    if seeds != "0":
+        words += ["--seeds", seeds]
+    if data is not None:
+        words += ["--data", data]
+    for setting in settings:
+        words += ["--set", setting]
+    if precision != "fp32":
+        words += ["--precision", precision]
+    return shlex.join(words)

@@ -1,0 +1,1 @@
+"""Intervals, tests against published numbers, and tests between two samples."""

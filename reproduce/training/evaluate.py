@@ -1,0 +1,193 @@
+"""Accuracy and loss of a network on a split, in the mode that the recipe asks for.
+
+score = evaluate(model, batches, mode="eval", precision="fp32")
+score.top1, score.top5, score.loss, score.count
+"""
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from reproduce.data.batches import Batches
+from reproduce.data.dataset import stream
+from reproduce.data.source import Source, identify
+from reproduce.errors import UserError
+from reproduce.models import build
+from reproduce.recipes import resolve
+from reproduce.recipes.recipe import DataChoice, EvalMode, Recipe
+from reproduce.stats.intervals import wilson
+from reproduce.training.authors_checkpoint import SUFFIXES, read_official
+from reproduce.training.checkpoint import Weights, fill, load_weights
+from reproduce.training.run import fit_to_data
+
+_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+
+
+@dataclass(frozen=True)
+class Score:
+    """Shares in [0, 1], mean cross-entropy in nats, and how many images they are of."""
+
+    top1: float
+    top5: float
+    loss: float
+    count: int
+
+
+def arithmetic(precision: str, device: torch.device) -> AbstractContextManager[object]:
+    """Return the context in which forward passes run: autocast to bfloat16 for ``bf16``, nothing for ``fp32``."""
+    if precision == "bf16":
+        return torch.autocast(device.type, dtype=torch.bfloat16)
+    return contextlib.nullcontext()
+
+
+def set_products(precision: str, device: torch.device) -> None:
+    """Let this process's float32 products and convolutions on CUDA be exact, or TensorFloat-32 for ``tf32``.
+
+    torch's own default is exact products beside TF32 convolutions; a run's precision says one thing of both.
+
+    Raises:
+        UserError: ``tf32`` elsewhere than on a CUDA device.
+    """
+    if precision == "tf32" and device.type != "cuda":
+        raise UserError(f"'{device.type}' has no TF32 arithmetic", "choose --precision fp32 or bf16, or a CUDA device")
+    torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+    torch.backends.cudnn.allow_tf32 = precision == "tf32"
+
+
+@contextlib.contextmanager
+def evaluation_mode(model: nn.Module, mode: EvalMode) -> Iterator[None]:
+    """Put ``model`` in an evaluation mode, and back as it was.
+
+    ``eval``: running statistics, no dropout. ``train-bn``: BatchNorm uses each batch's own statistics and leaves the
+    running ones alone, no dropout. ``train``: dropout on, BatchNorm takes and updates from the test batches (B1).
+    """
+    was_training = model.training
+    model.train(mode == "train")
+    momenta: dict[nn.Module, float | None] = {}
+    if mode == "train-bn":
+        for layer in model.modules():
+            if isinstance(layer, _NORMS):
+                momenta[layer] = layer.momentum
+                layer.momentum = 0.0
+                layer.train()
+    try:
+        yield
+    finally:
+        for layer, momentum in momenta.items():
+            layer.momentum = momentum  # type: ignore[assignment]
+        model.train(was_training)
+
+
+@torch.no_grad()
+def evaluate(
+    model: nn.Module,
+    batches: Iterable[tuple[Tensor, Tensor]],
+    *,
+    mode: EvalMode = "eval",
+    precision: str = "fp32",
+    batch_mean: bool = False,
+    over: int | None = None,
+) -> Score:
+    """Return the score of ``model`` over ``batches`` of (images (B, 3, H, W), labels (B)).
+
+    ``batch_mean`` averages the batches' accuracies and losses, the short last one counting like a full one (B17).
+    ``over`` divides right answers by another number than that of the images (A3).
+    The host waits for the device once, at the end.
+    """
+    device = next(model.parameters()).device
+    sums, sizes = [], []
+    with evaluation_mode(model, mode):
+        for x_B3HW, y_B in batches:
+            with arithmetic(precision, device):
+                logits_BC = model(x_B3HW)
+            sums.append(_count(logits_BC.float(), y_B))
+            sizes.append(len(y_B))
+    total = torch.stack(sums).double().cpu()
+    size = torch.tensor(sizes, dtype=torch.float64)
+    means = (total / size[:, None]).mean(0) if batch_mean else total.sum(0) / size.sum()
+    if over is not None:
+        means[:2] *= size.sum() / over
+    top1, top5, loss = means.tolist()
+    return Score(top1, top5, loss, sum(sizes))
+
+
+def _count(logits_BC: Tensor, y_B: Tensor) -> Tensor:
+    """Return the batch's correct top-1, correct top-5 and summed cross-entropy."""
+    best_B5 = logits_BC.topk(min(5, logits_BC.shape[1]), dim=1).indices
+    hit_B5 = best_B5 == y_B[:, None]
+    loss = F.cross_entropy(logits_BC, y_B, reduction="sum")
+    return torch.stack([hit_B5[:, 0].sum().float(), hit_B5.any(1).sum().float(), loss])
+
+
+def open_weights(path: Path) -> Weights:
+    """Return the weights at ``path``: of a run, or of a checkpoint that the authors of a paper publish."""
+    return read_official(path) if path.suffix in SUFFIXES else load_weights(path)
+
+
+def evaluate_checkpoint(
+    path: Path, data: str | None, mode: EvalMode | None, device: torch.device, precision: str, *, equalise: bool = False
+) -> dict[str, Any]:
+    """Return the score of the weights at ``path`` on the test images of ``data`` (by default the recipe's).
+
+    Images that do not fit into memory at once are read in parts. With ``equalise`` their luminance histograms are made
+    even first, as they are for weights that were trained so.
+
+    Raises:
+        UserError: a damaged or foreign checkpoint, data that is not here, other image sizes or classes.
+    """
+    weights = open_weights(path)
+    recipe = weights.recipe
+    source = identify(data or recipe.data.name)
+    if len(source.classes) != recipe.model.classes:
+        raise UserError(
+            f"'{source.name}' has {len(source.classes)} classes, the checkpoint tells {recipe.model.classes} apart",
+            "name the data that it was trained on",
+        )
+    fitted = fit_to_data(recipe, source)
+    set_products(precision, device)
+    model = build(fitted.model)
+    fill(model, weights.tensors, path)
+    choice = replace(fitted.data, equalise=equalise or fitted.data.equalise)
+    chosen = mode or recipe.eval_mode
+    score = evaluate(
+        model.to(device),
+        _read_batches(source, choice, recipe, device),
+        mode=chosen,
+        precision=precision,
+        batch_mean=recipe.batch_mean_accuracy,
+        over=recipe.accuracy_over,
+    )
+    trials = recipe.accuracy_over or score.count
+    interval = wilson(round(score.top1 * trials), trials)
+    return {
+        "checkpoint": str(path),
+        "official": path.suffix in SUFFIXES and recipe.model == resolve(recipe.row).model,
+        "row": recipe.row,
+        "epoch": weights.epoch,
+        "dataset": source.name,
+        "data_sha256": source.sha256,
+        "eval_mode": chosen,
+        "equalised": choice.equalise,
+        "precision": precision,
+        "images": score.count,
+        "top1": score.top1,
+        "top5": score.top5,
+        "loss": score.loss,
+        "interval": [interval.low, interval.high],
+    }
+
+
+def _read_batches(
+    source: Source, choice: DataChoice, recipe: Recipe, device: torch.device
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield the test split's batches, part by part."""
+    size, mean, std = recipe.batch_size, recipe.data.mean, recipe.data.std
+    for part in stream(source, choice, "test", size):
+        yield from Batches(part, size, mean, std, device=device).epoch()

@@ -1,0 +1,92 @@
+"""A run: a recipe with the seed, the precision and the data that fix its result. No torch.
+
+Two runs with the same ``run_id`` compute the same numbers on the same machine and build.
+"""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from reproduce.data.source import Source
+from reproduce.errors import UserError, did_you_mean
+from reproduce.recipes.recipe import DataChoice, Recipe
+from reproduce.record.ledger import results_path
+
+PRECISIONS = ("fp32", "tf32", "bf16")
+EXECUTIONS = ("eager", "compiled", "graphed")  # ways to carry out a step, no part of what fixes a result
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What fixes a result: recipe, data, seed, precision."""
+
+    recipe: Recipe
+    source: Source
+    seed: int = 0
+    precision: str = "fp32"
+
+    @property
+    def identity(self) -> str:
+        """Digest of everything that fixes the result."""
+        parts = [self.recipe.sha256(), self.source.sha256, self.seed, self.precision]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+    @property
+    def run_id(self) -> str:
+        """Name of the run: what a person reads first, then a digest of the identity."""
+        recipe = self.recipe
+        return f"{recipe.row}-{recipe.budget}-{recipe.variant}-s{self.seed}-{self.identity[:10]}"
+
+    @property
+    def folder(self) -> Path:
+        """Where the run keeps its manifest, history and checkpoints; never outside the folder of results."""
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", self.recipe.row):  # a recipe may come from a foreign file
+            raise UserError(f"{self.recipe.row!r} is no name of a row", "attnrepro ls rows lists them")
+        return results_path() / self.recipe.row / self.run_id
+
+
+def fit_to_data(recipe: Recipe, source: Source) -> Recipe:
+    """Return ``recipe`` reading ``source``: its name and its number of classes become part of the recipe.
+
+    Raises:
+        UserError: images of another size than the model reads.
+    """
+    if source.image_size != recipe.model.image_size:
+        raise UserError(
+            f"'{source.name}' has {source.image_size}x{source.image_size} images,"
+            f" row '{recipe.row}' reads {recipe.model.image_size}x{recipe.model.image_size}",
+            f"add --set model.image_size={source.image_size}, or choose other data",
+        )
+    data: DataChoice = replace(recipe.data, name=source.name)
+    model = replace(recipe.model, classes=len(source.classes))
+    return replace(recipe, data=data, model=model)
+
+
+def check_precision(name: str) -> None:
+    """Raise UserError where no precision is called ``name``."""
+    if name not in PRECISIONS:
+        raise UserError(f"no precision is called '{name}'", did_you_mean(name, PRECISIONS))
+
+
+def check_execution(name: str) -> None:
+    """Raise UserError where no way to carry out a step is called ``name``."""
+    if name not in EXECUTIONS:
+        raise UserError(f"no execution is called '{name}'", did_you_mean(name, EXECUTIONS))
+
+
+def parse_seeds(text: str) -> list[int]:
+    """Read ``"0-4"``, ``"0,3"`` or ``"7"`` as seeds; raises UserError on anything else."""
+    seeds: list[int] = []
+    try:
+        for part in text.split(","):
+            first, dash, last = part.strip().partition("-")
+            seeds += range(int(first), int(last) + 1) if dash else [int(first)]
+    except ValueError:
+        raise UserError(f"'{text}' names no seeds", "write one (3), a list (0,2,5) or a range (0-4)") from None
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise UserError(
+            f"'{text}' names no seeds, or one twice", "write each seed once, the smaller of a range first: 0-4"
+        )
+    return seeds

@@ -1,0 +1,342 @@
+"""Training: one loop for every row, a checkpoint an epoch, and a resumed run that is the unbroken one.
+
+    history = train(run, dataset, device=torch.device("cpu"))
+
+Everything random in an epoch is drawn from (seed, epoch), so an epoch that is run again after an interruption gives
+the same weights bit for bit on the same CPU and build.
+"""
+
+import functools
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from reproduce.data.batches import Batches
+from reproduce.data.dataset import Dataset, hold_out
+from reproduce.data.rng import seed_global
+from reproduce.errors import UserError
+from reproduce.models import build, prefers_channels_last
+from reproduce.recipes.recipe import Optimiser, Recipe
+from reproduce.record import checksummed_csv
+from reproduce.training.checkpoint import fill, load_state, save_state, save_weights
+from reproduce.training.deadline import Deadline
+from reproduce.training.distributed import ALONE, Ranks
+from reproduce.training.evaluate import Score, evaluate, set_products
+from reproduce.training.head_positions import record_positions
+from reproduce.training.malloc import keep_freed_memory
+from reproduce.training.run import Run
+from reproduce.training.schedule import learning_rate
+from reproduce.training.step_modes import prepare, translated
+
+HISTORY = (
+    "epoch",
+    "lr",
+    "train_loss",
+    "train_top1",
+    "val_loss",
+    "val_top1",
+    "test_loss",
+    "test_top1",
+    "test_top5",
+    "seconds",
+)
+_EVALUATION_BATCH = 200
+
+
+@dataclass
+class Progress:
+    """Where a run stands: what is written into its checkpoint besides the tensors."""
+
+    epoch: int = 0  # the last one that is complete
+    history: list[dict[str, float | None]] = field(default_factory=list)
+    selected: dict[str, float] | None = None  # the epoch that validation chose
+    seconds: float = 0.0  # spent in training steps
+    images: int = 0
+    diverged: bool = False
+
+
+Report = Callable[[Progress, int], None]
+Steps = Callable[[int, int, int], None]
+
+
+def train(
+    run: Run,
+    dataset: Dataset,
+    *,
+    device: torch.device,
+    resume: bool = True,
+    deadline: Deadline | None = None,
+    on_epoch: Report | None = None,
+    on_step: Steps | None = None,
+    ranks: Ranks = ALONE,
+    execution: str = "eager",
+) -> tuple[nn.Module, Progress]:
+    """Train ``run`` to its last epoch and return the network and its progress; state is saved after every epoch.
+
+    Args:
+        run: recipe, data, seed and precision.
+        dataset: the images of ``run.source``.
+        device: where to train.
+        resume: go on from the run's ``last.pt`` where there is one.
+        deadline: stop after the last epoch that ends before it, or the first of all (``progress.epoch`` tells).
+        on_epoch: called with the progress and the number of epochs after each one.
+        on_step: called with the epoch, the step and the number of steps.
+        ranks: the processes that share the run; only the first one writes.
+        execution: how passes are carried out (`run.EXECUTIONS`); no part of the run's identity.
+
+    Raises:
+        UserError: a checkpoint of another run, a folder that cannot be written, sizes that do not fit.
+    """
+    recipe = run.recipe
+    trainer = Trainer(run, dataset, device, ranks, execution)
+    if resume:
+        trainer.resume()
+    progress, deadline = trainer.progress, deadline or Deadline()
+    try:
+        while progress.epoch < recipe.total_epochs and not progress.diverged:
+            begun = time.monotonic()
+            trainer.run_epoch(on_step)
+            if on_epoch:
+                on_epoch(progress, recipe.total_epochs)
+            deadline.note(time.monotonic() - begun)
+            if ranks.agree(deadline.forbids_epoch()):
+                break
+    except KeyboardInterrupt as stop:  # Ctrl-C or SIGTERM
+        saved = f"epoch {trainer.saved} of {recipe.total_epochs}" if trainer.saved else "no epoch yet"
+        stop.add_note(f"{run.run_id} has saved {saved}")
+        raise
+    return trainer.model, progress
+
+
+class Trainer:
+    """A network with its optimiser and batches, one epoch at a time."""
+
+    def __init__(
+        self, run: Run, dataset: Dataset, device: torch.device, ranks: Ranks = ALONE, execution: str = "eager"
+    ) -> None:
+        self.run, self.device, self.ranks = run, device, ranks
+        recipe = run.recipe
+        set_products(run.precision, device)
+        if device.type == "cpu":
+            keep_freed_memory()
+        seed_global(run.seed, "weights")
+        self.model = build(recipe.model)
+        if recipe.initialisation == "kaiming":
+            initialise_kaiming(self.model)
+        self.model.to(device)
+        innermost = prefers_channels_last(self.model)
+        if innermost:
+            self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if ranks.world > 1 and recipe.eval_mode != "eval":
+            raise UserError(
+                f"eval_mode={recipe.eval_mode} changes the network while it is measured, in one process of several",
+                "train this recipe in one process",
+            )
+        network = ranks.wrap(self.model, recipe.batch_statistics)
+        self.execution = execution
+        self.passes = prepare(execution, network, precision=run.precision, device=device, world=ranks.world)
+        self.optimiser = make_optimiser(self.model, recipe.optimiser)
+        chosen, held_out = hold_out(dataset.train, recipe.data.holdout)
+        if len(chosen) == 0:
+            raise UserError(f"'{dataset.source.name}' has no training images", "choose other data, or use `eval`")
+        size, mean, std = recipe.batch_size, recipe.data.mean, recipe.data.std
+        self.training = Batches(
+            chosen,
+            size,
+            mean,
+            std,
+            augmentation=recipe.augmentation,
+            seed=run.seed,
+            device=device,
+            drop_last=recipe.drop_last,
+            reshuffle=recipe.reshuffle,
+            channels_last=innermost,
+            share=(ranks.rank, ranks.world),
+        )
+        if len(self.training) == 0:
+            raise UserError(
+                f"{len(chosen)} training images do not fill a batch of {size}", "lower batch_size, or drop_last=false"
+            )
+        # B17 depends on how the test images fall into batches: the report uses the training batch size
+        test_size = size if recipe.batch_mean_accuracy or recipe.eval_mode != "eval" else _EVALUATION_BATCH
+        measured = functools.partial(
+            Batches, batch_size=test_size, mean=mean, std=std, device=device, channels_last=innermost
+        )
+        self.test = measured(dataset.test)
+        self.validation = measured(held_out) if held_out else None
+        self.progress = Progress()
+        self.saved = 0  # the epoch that last.pt holds
+
+    def resume(self) -> None:
+        """Go on from ``last.pt`` where there is one."""
+        path = self.run.folder / "last.pt"
+        if not path.exists():
+            return
+        state = load_state(path, self.run.identity, self.device)
+        fill(self.model, state["model"], path)
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.progress.__dict__.update(state["progress"])
+        self.saved = self.progress.epoch
+
+    def run_epoch(self, on_step: Steps | None = None) -> None:
+        """Train one epoch, evaluate where the recipe asks for it, save everything."""
+        recipe, progress = self.run.recipe, self.progress
+        epoch = progress.epoch + 1
+        lr = self._set_rate(epoch, 0.0)
+        # every process of a run its own dropout masks
+        seed_global(self.run.seed, "epoch" if self.ranks.main else f"epoch.{self.ranks.rank}", epoch)
+        start = time.perf_counter()
+        loss, top1 = self.step_through(epoch, on_step)
+        seconds = time.perf_counter() - start
+        progress.epoch = epoch
+        progress.seconds += seconds
+        progress.images += self.training.images
+        line: dict[str, float | None] = {"epoch": epoch, "lr": lr, "train_loss": loss, "train_top1": top1}
+        line["seconds"] = round(seconds, 3)
+        progress.diverged = not math.isfinite(loss)
+        due = (epoch - 1) % recipe.evaluate_every == 0 or epoch == recipe.total_epochs
+        if due and not progress.diverged and self.ranks.main:
+            line |= self._evaluate(epoch)
+            record_positions(self.run.folder, self.model, epoch)
+        progress.history.append(line)
+        if self.ranks.main:
+            self._save()
+
+    def _set_rate(self, epoch: int, done: float) -> float:
+        recipe = self.run.recipe
+        lr = learning_rate(recipe.schedule, lr=recipe.optimiser.lr, epochs=recipe.epochs, epoch=epoch, done=done)
+        for group in self.optimiser.param_groups:
+            group["lr"] = lr
+        return lr
+
+    def step_through(self, epoch: int, on_step: Steps | None = None) -> tuple[float, float]:
+        """Train on every batch of the epoch; return the mean loss and the share of images classified correctly.
+
+        Both are of the network as it was at each step, on augmented images. The host waits for the device at the end.
+        """
+        self.model.train()
+        total = torch.zeros(2, dtype=torch.float64, device=self.device)
+        by_step = self.run.recipe.schedule.per == "step"
+        for step, (x_B3HW, y_B) in enumerate(self.training.epoch(epoch), start=1):
+            if by_step:
+                self._set_rate(epoch, (step - 1) / len(self.training))
+            self.optimiser.zero_grad(set_to_none=True)
+            with translated(self.execution):
+                logits_BC = self.passes(x_B3HW)
+                loss = smoothed_cross_entropy(logits_BC, y_B, self.run.recipe)
+                self.ranks.weigh(loss, len(y_B), self.training.size_of(step)).backward()  # type: ignore[no-untyped-call]
+            self.optimiser.step()
+            total[0] += loss.detach() * len(y_B)
+            total[1] += (logits_BC.detach().argmax(1) == y_B).sum()
+            if on_step:
+                on_step(epoch, step, len(self.training))
+        loss_sum, right = self.ranks.total(total).tolist()
+        return loss_sum / self.training.images, right / self.training.images
+
+    def _evaluate(self, epoch: int) -> dict[str, float | None]:
+        line: dict[str, float | None] = {}
+        test = self._score(self.test)
+        line |= {"test_loss": test.loss, "test_top1": test.top1, "test_top5": test.top5}
+        if self.validation is not None:
+            held = self._score(self.validation)
+            line |= {"val_loss": held.loss, "val_top1": held.top1}
+            best = self.progress.selected
+            if best is None or held.top1 > best["val_top1"]:
+                self.progress.selected = {"epoch": epoch, "val_top1": held.top1, "test_top1": test.top1}
+                save_weights(self.run.folder / "best.safetensors", self.model, self.run.recipe, epoch)
+        elif epoch == self.run.recipe.total_epochs:
+            # nothing was held out to choose by: the last epoch's weights are the run's weights
+            save_weights(self.run.folder / "best.safetensors", self.model, self.run.recipe, epoch)
+        return line
+
+    def _score(self, batches: Batches) -> Score:
+        recipe = self.run.recipe
+        return evaluate(
+            self.model,
+            batches.epoch(),
+            mode=recipe.eval_mode,
+            precision=self.run.precision,
+            batch_mean=recipe.batch_mean_accuracy,
+            over=recipe.accuracy_over,
+        )
+
+    def _save(self) -> None:
+        """Save after a complete epoch. A diverged one leaves ``last.pt`` at the last good epoch."""
+        folder = self.run.folder
+        write_history(folder / "history.csv", self.progress.history)
+        if self.progress.diverged:
+            return
+        state: dict[str, Any] = {
+            "recipe": self.run.recipe.to_json(),
+            "epoch": self.progress.epoch,
+            "model": self.model.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "progress": self.progress.__dict__,
+        }
+        save_state(folder / "last.pt", self.run.identity, state)
+        self.saved = self.progress.epoch
+
+
+def initialise_kaiming(model: nn.Module) -> None:
+    """Draw every weight of more than one dimension from Kaiming's normal (fan in, gain sqrt 2); set biases to 0.
+
+    He et al. 2015, Eq. 10; torch's defaults of ``kaiming_normal_``. Scales of normalisation stay as they are.
+    """
+    for name, weight in model.named_parameters():
+        if weight.dim() > 1:
+            nn.init.kaiming_normal_(weight)
+        elif name.rsplit(".", 1)[-1] == "bias":
+            nn.init.zeros_(weight)
+
+
+def make_optimiser(model: nn.Module, choice: Optimiser) -> torch.optim.Optimizer:
+    """Return SGD or Adam, on CUDA as one fused kernel.
+
+    Gaussian centres and spreads are kept from weight decay unless ``decay_positions`` (B15).
+    """
+    exempt: list[nn.Parameter] = []
+    decayed: list[nn.Parameter] = []
+    for name, weight in model.named_parameters():
+        positional = name.rsplit(".", 1)[-1] in ("centres", "spreads")
+        (exempt if positional and not choice.decay_positions else decayed).append(weight)
+    groups = [{"params": decayed}]
+    if exempt:
+        groups.append({"params": exempt, "weight_decay": 0.0})  # type: ignore[dict-item]
+    # on a CPU torch's plain step stays: recorded runs are of it
+    fused = next(model.parameters()).is_cuda
+    if choice.kind == "adam":
+        return torch.optim.Adam(groups, lr=choice.lr, weight_decay=choice.weight_decay, fused=fused)
+    return torch.optim.SGD(
+        groups,
+        lr=choice.lr,
+        momentum=choice.momentum,
+        nesterov=choice.nesterov and choice.momentum > 0,
+        weight_decay=choice.weight_decay,
+        fused=fused,
+    )
+
+
+def smoothed_cross_entropy(logits_BC: Tensor, y_B: Tensor, recipe: Recipe) -> Tensor:
+    """Return the mean cross-entropy with the recipe's label smoothing.
+
+    ``others`` puts 1 - eps on the label and eps / (C - 1) on each other class, as SAN's code does; that is torch's
+    form with eps * C / (C - 1). ``uniform`` is torch's own.
+    """
+    epsilon = recipe.label_smoothing
+    if epsilon and recipe.smoothing_form == "others":
+        classes = logits_BC.shape[1]
+        epsilon = epsilon * classes / (classes - 1)
+    return F.cross_entropy(logits_BC, y_B, label_smoothing=epsilon)
+
+
+def write_history(path: Path, history: list[dict[str, float | None]]) -> None:
+    """Write the curve of a run: one line an epoch, empty cells where nothing was evaluated."""
+    cells = ([line.get(name) for name in HISTORY] for line in history)
+    checksummed_csv.write_file(path, HISTORY, (["" if cell is None else repr(cell) for cell in row] for row in cells))

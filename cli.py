@@ -160,8 +160,8 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Train one row, with one seed or several; every finished run adds a row to the ledger."""
-    from reproduce.recipes import resolve
-    from reproduce.recipes.recipe import read_settings
+    from reproduce.recipes.registry import resolve
+    from reproduce.recipes.settings import read_settings
     from reproduce.runs.complete import Running, complete
     from reproduce.runs.place import find_place
     from reproduce.runs.plan import find_done
@@ -209,8 +209,8 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Measure a trained network on a test set; what published weights reach is kept for `claims`."""
-    from reproduce.recipes.recipe import read_eval_mode
-    from reproduce.runs.launch import choose_device
+    from reproduce.recipes.settings import read_eval_mode
+    from reproduce.runs.session import choose_device
     from reproduce.runs.show import find_checkpoint
     from reproduce.training.evaluate import evaluate_checkpoint
     from reproduce.training.run import check_precision
@@ -266,12 +266,12 @@ def table(
 ) -> None:
     """Reproduce a published table: train what is missing, then show published | ours | interval | verdict."""
     from paper_tables.formats.render import check_format, render
-    from reproduce.recipes import find_table, plan_table
-    from reproduce.recipes.recipe import read_settings
+    from reproduce.recipes.command import parse_seeds
+    from reproduce.recipes.registry import find_table, plan_table
+    from reproduce.recipes.settings import read_settings
     from reproduce.runs.complete import Running, complete
     from reproduce.runs.place import find_place
     from reproduce.runs.plan import write_options
-    from reproduce.training.run import parse_seeds
 
     form = check_format("json" if as_json else form)
     paper = find_table(name)

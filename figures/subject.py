@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from figures.maps.layers import has_maps
 from paper_tables.command import write_command
 from reproduce.errors import UserError
-from reproduce.recipes import ENTRIES, find_entry, resolve
 from reproduce.recipes.recipe import BUDGETS, VARIANTS, Recipe
+from reproduce.recipes.registry import ENTRIES, find_entry, resolve
 from reproduce.record import ledger
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def check_choice(what: str, name: str | None, known: tuple[str, ...]) -> None:
 
 
 def _load(checkpoint: Path, name: str, line: dict[str, Any] | None, data: str | None) -> Subject:
-    from reproduce.models import attentive, build
+    from reproduce.models.networks import attentive, build
     from reproduce.training.checkpoint import fill, load_weights
 
     weights = load_weights(checkpoint)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from reproduce.errors import UserError
-from reproduce.recipes import resolve
+from reproduce.recipes.registry import resolve
 from reproduce.runs.complete import Running, complete
 from reproduce.runs.plan import find_done
 from reproduce.stats.intervals import summarise

@@ -9,10 +9,12 @@ from typing import Any
 
 from reproduce.data.source import KNOWN_NAMES
 from reproduce.errors import UserError, did_you_mean
-from reproduce.recipes import ENTRIES, TABLES, resolve
-from reproduce.recipes.recipe import Recipe, keys
-from reproduce.record import checksummed_csv, ledger, manifest
+from reproduce.recipes.recipe import Recipe
+from reproduce.recipes.registry import ENTRIES, TABLES, resolve
+from reproduce.recipes.settings import keys
+from reproduce.record import ledger, manifest
 from reproduce.runs.plan import write_options
+from reproduce.training.history import read_history
 
 KINDS = ("tables", "rows", "figures", "runs")
 _SHOWN = ("run_id", "budget", "variant", "dataset", "seed", "precision", "top1_val_selected", "top1_last", "status")
@@ -135,18 +137,6 @@ def draw_curve(values: list[float]) -> str:
     low, high = min(values), max(values)
     reach = (high - low) or 1.0
     return "".join(_BARS[1 + round(7 * (value - low) / reach)] for value in values)
-
-
-def read_history(path: Path) -> list[dict[str, float | None]]:
-    """Return the curve in a run's ``history.csv``, None where nothing was measured; UserError where it is damaged."""
-    again = "train the row again with --resume never"
-    try:
-        return [
-            {name: float(cell) if cell else None for name, cell in line.items()}
-            for line in checksummed_csv.read_file(path, again)
-        ]
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} is not a whole curve ({error})", again) from None
 
 
 def _value(recipe: Recipe, key: str) -> Any:

@@ -6,7 +6,6 @@ score.top1, score.top5, score.loss, score.count
 
 import contextlib
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,12 +18,13 @@ from reproduce.data.batches import Batches
 from reproduce.data.dataset import stream
 from reproduce.data.source import Source, identify
 from reproduce.errors import UserError
-from reproduce.models import build
-from reproduce.recipes import resolve
+from reproduce.models.networks import build
 from reproduce.recipes.recipe import DataChoice, EvalMode, Recipe
+from reproduce.recipes.registry import resolve
 from reproduce.stats.intervals import wilson
 from reproduce.training.authors_checkpoint import SUFFIXES, read_official
 from reproduce.training.checkpoint import Weights, fill, load_weights
+from reproduce.training.precision import arithmetic, set_products
 from reproduce.training.run import fit_to_data
 
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
@@ -38,27 +38,6 @@ class Score:
     top5: float
     loss: float
     count: int
-
-
-def arithmetic(precision: str, device: torch.device) -> AbstractContextManager[object]:
-    """Return the context in which forward passes run: autocast to bfloat16 for ``bf16``, nothing for ``fp32``."""
-    if precision == "bf16":
-        return torch.autocast(device.type, dtype=torch.bfloat16)
-    return contextlib.nullcontext()
-
-
-def set_products(precision: str, device: torch.device) -> None:
-    """Let this process's float32 products and convolutions on CUDA be exact, or TensorFloat-32 for ``tf32``.
-
-    torch's own default is exact products beside TF32 convolutions; a run's precision says one thing of both.
-
-    Raises:
-        UserError: ``tf32`` elsewhere than on a CUDA device.
-    """
-    if precision == "tf32" and device.type != "cuda":
-        raise UserError(f"'{device.type}' has no TF32 arithmetic", "choose --precision fp32 or bf16, or a CUDA device")
-    torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
-    torch.backends.cudnn.allow_tf32 = precision == "tf32"
 
 
 @contextlib.contextmanager

@@ -11,42 +11,29 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
 
 from reproduce.data.batches import Batches
 from reproduce.data.dataset import Dataset, hold_out
 from reproduce.data.rng import seed_global
 from reproduce.errors import UserError
-from reproduce.models import build, prefers_channels_last
-from reproduce.recipes.recipe import Optimiser, Recipe
-from reproduce.record import checksummed_csv
+from reproduce.models.networks import build, prefers_channels_last
 from reproduce.training.checkpoint import fill, load_state, save_state, save_weights
 from reproduce.training.deadline import Deadline
 from reproduce.training.distributed import ALONE, Ranks
-from reproduce.training.evaluate import Score, evaluate, set_products
+from reproduce.training.evaluate import Score, evaluate
 from reproduce.training.head_positions import record_positions
+from reproduce.training.history import write_history
 from reproduce.training.malloc import keep_freed_memory
+from reproduce.training.optimiser import initialise_kaiming, make_optimiser, smoothed_cross_entropy
+from reproduce.training.precision import set_products
 from reproduce.training.run import Run
 from reproduce.training.schedule import learning_rate
 from reproduce.training.step_modes import prepare, translated
 
-HISTORY = (
-    "epoch",
-    "lr",
-    "train_loss",
-    "train_top1",
-    "val_loss",
-    "val_top1",
-    "test_loss",
-    "test_top1",
-    "test_top5",
-    "seconds",
-)
 _EVALUATION_BATCH = 200
 
 
@@ -282,61 +269,3 @@ class Trainer:
         }
         save_state(folder / "last.pt", self.run.identity, state)
         self.saved = self.progress.epoch
-
-
-def initialise_kaiming(model: nn.Module) -> None:
-    """Draw every weight of more than one dimension from Kaiming's normal (fan in, gain sqrt 2); set biases to 0.
-
-    He et al. 2015, Eq. 10; torch's defaults of ``kaiming_normal_``. Scales of normalisation stay as they are.
-    """
-    for name, weight in model.named_parameters():
-        if weight.dim() > 1:
-            nn.init.kaiming_normal_(weight)
-        elif name.rsplit(".", 1)[-1] == "bias":
-            nn.init.zeros_(weight)
-
-
-def make_optimiser(model: nn.Module, choice: Optimiser) -> torch.optim.Optimizer:
-    """Return SGD or Adam, on CUDA as one fused kernel.
-
-    Gaussian centres and spreads are kept from weight decay unless ``decay_positions`` (B15).
-    """
-    exempt: list[nn.Parameter] = []
-    decayed: list[nn.Parameter] = []
-    for name, weight in model.named_parameters():
-        positional = name.rsplit(".", 1)[-1] in ("centres", "spreads")
-        (exempt if positional and not choice.decay_positions else decayed).append(weight)
-    groups = [{"params": decayed}]
-    if exempt:
-        groups.append({"params": exempt, "weight_decay": 0.0})  # type: ignore[dict-item]
-    # on a CPU torch's plain step stays: recorded runs are of it
-    fused = next(model.parameters()).is_cuda
-    if choice.kind == "adam":
-        return torch.optim.Adam(groups, lr=choice.lr, weight_decay=choice.weight_decay, fused=fused)
-    return torch.optim.SGD(
-        groups,
-        lr=choice.lr,
-        momentum=choice.momentum,
-        nesterov=choice.nesterov and choice.momentum > 0,
-        weight_decay=choice.weight_decay,
-        fused=fused,
-    )
-
-
-def smoothed_cross_entropy(logits_BC: Tensor, y_B: Tensor, recipe: Recipe) -> Tensor:
-    """Return the mean cross-entropy with the recipe's label smoothing.
-
-    ``others`` puts 1 - eps on the label and eps / (C - 1) on each other class, as SAN's code does; that is torch's
-    form with eps * C / (C - 1). ``uniform`` is torch's own.
-    """
-    epsilon = recipe.label_smoothing
-    if epsilon and recipe.smoothing_form == "others":
-        classes = logits_BC.shape[1]
-        epsilon = epsilon * classes / (classes - 1)
-    return F.cross_entropy(logits_BC, y_B, label_smoothing=epsilon)
-
-
-def write_history(path: Path, history: list[dict[str, float | None]]) -> None:
-    """Write the curve of a run: one line an epoch, empty cells where nothing was evaluated."""
-    cells = ([line.get(name) for name in HISTORY] for line in history)
-    checksummed_csv.write_file(path, HISTORY, (["" if cell is None else repr(cell) for cell in row] for row in cells))

@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from cli import app
 from paper_tables.table import MEASURED
-from reproduce.recipes import find_table, resolve
-from reproduce.recipes.recipe import read_settings
+from reproduce.recipes.registry import find_table, resolve
+from reproduce.recipes.settings import read_settings
 
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text()
 EXAMPLES = [code for code in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "import torch" in code]

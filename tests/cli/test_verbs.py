@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from cli import app
 from reproduce.console import output
-from reproduce.recipes import TABLES
+from reproduce.recipes.registry import TABLES
 from reproduce.record import ledger
 
 SHARED = Path(os.environ.get("ATTNREPRO_SHARED", Path(__file__).resolve().parents[3] / "shared"))

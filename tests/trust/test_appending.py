@@ -41,7 +41,7 @@ def render(path: Path) -> str:
     """Render Table 3 of a ledger as `table --no-run` does."""
     from paper_tables.formats.render import render as as_text
     from paper_tables.table import build, committed_runs
-    from reproduce.recipes import find_table, plan_table
+    from reproduce.recipes.registry import find_table, plan_table
 
     plan = plan_table(find_table("hierarchical"), variant="described", budget="smoke", changes={})
     return as_text(build("hierarchical", plan, ledger.read(path), committed_runs()), "text", colour=False, width=None)

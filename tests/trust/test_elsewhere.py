@@ -15,9 +15,9 @@ import torch
 
 from reproduce.data.source import identify
 from reproduce.errors import UserError
-from reproduce.recipes import resolve
-from reproduce.runs.launch import Session
+from reproduce.recipes.registry import resolve
 from reproduce.runs.place import Place, find_place
+from reproduce.runs.session import Session
 from reproduce.training.run import Run, fit_to_data
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -13,10 +13,10 @@ import torch
 
 from reproduce.data.source import identify
 from reproduce.errors import UserError
-from reproduce.recipes import resolve
+from reproduce.recipes.registry import resolve
 from reproduce.record import ledger
-from reproduce.runs.launch import Session
 from reproduce.runs.run_lock import NAME, hold
+from reproduce.runs.session import Session
 from reproduce.training.run import Run, fit_to_data
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -136,7 +136,7 @@ def test_a_recipe_of_a_foreign_file_leads_nowhere(results: Path) -> None:
     from dataclasses import replace
 
     from reproduce.data.source import identify
-    from reproduce.recipes import resolve
+    from reproduce.recipes.registry import resolve
     from reproduce.training.run import Run, fit_to_data
 
     source = identify("shapes")

@@ -13,10 +13,10 @@ from reproduce.data.dataset import Dataset, load
 from reproduce.data.rng import seed_global
 from reproduce.data.source import identify
 from reproduce.errors import UserError
-from reproduce.models import build
-from reproduce.recipes import resolve
+from reproduce.models.networks import build
+from reproduce.recipes.registry import resolve
 from reproduce.runs.complete import Running
-from reproduce.runs.launch import Session
+from reproduce.runs.session import Session
 from reproduce.training.deadline import Deadline
 from reproduce.training.run import EXECUTIONS, Run, fit_to_data
 from reproduce.training.step_modes import _kept, check_place, prepare, translated

@@ -22,12 +22,13 @@ from reproduce.data.equalise import equalise, luminance
 from reproduce.data.rng import generator
 from reproduce.data.source import identify
 from reproduce.errors import UserError
-from reproduce.models import build, count_parameters
+from reproduce.models.networks import build, count_parameters
 from reproduce.models.official_san import to_official
 from reproduce.models.san_cost import count_flops, count_macs
-from reproduce.recipes import TABLES, plan_table, resolve
 from reproduce.recipes.architectures import San
-from reproduce.recipes.recipe import Augmentation, DataChoice, read_settings
+from reproduce.recipes.recipe import Augmentation, DataChoice
+from reproduce.recipes.registry import TABLES, plan_table, resolve
+from reproduce.recipes.settings import read_settings
 from reproduce.record import evaluations, ledger
 from reproduce.training.evaluate import evaluate_checkpoint, open_weights
 from reproduce.training.schedule import learning_rate

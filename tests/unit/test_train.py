@@ -10,14 +10,15 @@ from reproduce.data.dataset import Dataset, load
 from reproduce.data.rng import make_deterministic
 from reproduce.data.source import identify
 from reproduce.errors import UserError
-from reproduce.models import build
-from reproduce.recipes import resolve
+from reproduce.models.networks import build
 from reproduce.recipes.recipe import Recipe
-from reproduce.runs.show import read_history
+from reproduce.recipes.registry import resolve
 from reproduce.training.checkpoint import load_state, load_weights
 from reproduce.training.deadline import Deadline
+from reproduce.training.history import read_history
+from reproduce.training.optimiser import make_optimiser, smoothed_cross_entropy
 from reproduce.training.run import Run, fit_to_data
-from reproduce.training.train import Trainer, make_optimiser, smoothed_cross_entropy, train
+from reproduce.training.train import Trainer, train
 
 CPU = torch.device("cpu")
 TINY = {"data.train_limit": 100, "data.test_limit": 50, "batch_size": 20}

@@ -5,8 +5,8 @@ score.top1, score.top5, score.loss, score.count
 """
 
 import contextlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from reproduce.errors import UserError
 from reproduce.models.networks import build
 from reproduce.recipes.recipe import DataChoice, EvalMode, Recipe
 from reproduce.recipes.registry import resolve
+from reproduce.recipes.settings import override_settings
 from reproduce.stats.intervals import wilson
 from reproduce.training.authors_checkpoint import SUFFIXES, read_official
 from reproduce.training.checkpoint import Weights, fill, load_weights
@@ -111,18 +112,23 @@ def open_weights(path: Path) -> Weights:
 
 
 def evaluate_checkpoint(
-    path: Path, data: str | None, mode: EvalMode | None, device: torch.device, precision: str, *, equalise: bool = False
+    path: Path,
+    data: str | None,
+    device: torch.device,
+    precision: str,
+    *,
+    changes: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the score of the weights at ``path`` on the test images of ``data`` (by default the recipe's).
 
-    Images that do not fit into memory at once are read in parts. With ``equalise`` their luminance histograms are made
-    even first, as they are for weights that were trained so.
+    Images that do not fit into memory at once are read in parts. ``changes`` are settings laid over the recipe: the
+    evaluation mode, or what the file cannot say of how the weights were trained.
 
     Raises:
         UserError: a damaged or foreign checkpoint, data that is not here, other image sizes or classes.
     """
     weights = open_weights(path)
-    recipe = weights.recipe
+    recipe = override_settings(weights.recipe, changes or {})
     source = identify(data or recipe.data.name)
     if len(source.classes) != recipe.model.classes:
         raise UserError(
@@ -133,12 +139,10 @@ def evaluate_checkpoint(
     set_products(precision, device)
     model = build(fitted.model)
     fill(model, weights.tensors, path)
-    choice = replace(fitted.data, equalise=equalise or fitted.data.equalise)
-    chosen = mode or recipe.eval_mode
     score = evaluate(
         model.to(device),
-        _read_batches(source, choice, recipe, device),
-        mode=chosen,
+        _read_batches(source, fitted.data, recipe, device),
+        mode=recipe.eval_mode,
         precision=precision,
         batch_mean=recipe.batch_mean_accuracy,
         over=recipe.accuracy_over,
@@ -152,8 +156,8 @@ def evaluate_checkpoint(
         "epoch": weights.epoch,
         "dataset": source.name,
         "data_sha256": source.sha256,
-        "eval_mode": chosen,
-        "equalised": choice.equalise,
+        "eval_mode": recipe.eval_mode,
+        "equalised": recipe.data.equalise,
         "precision": precision,
         "images": score.count,
         "top1": score.top1,

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from reproduce.console.options import RunOptions
 from reproduce.data.batches import Batches
 from reproduce.data.dataset import Dataset, hold_out
 from reproduce.data.rng import seed_global
@@ -58,12 +59,11 @@ def train(
     dataset: Dataset,
     *,
     device: torch.device,
-    resume: bool = True,
+    options: RunOptions | None = None,
     deadline: Deadline | None = None,
     on_epoch: Report | None = None,
     on_step: Steps | None = None,
     ranks: Ranks = ALONE,
-    execution: str = "eager",
 ) -> tuple[nn.Module, Progress]:
     """Train ``run`` to its last epoch and return the network and its progress; state is saved after every epoch.
 
@@ -71,19 +71,18 @@ def train(
         run: recipe, data, seed and precision.
         dataset: the images of ``run.source``.
         device: where to train.
-        resume: go on from the run's ``last.pt`` where there is one.
+        options: whether to go on from the run's ``last.pt``, and how steps are carried out.
         deadline: stop after the last epoch that ends before it, or the first of all (``progress.epoch`` tells).
         on_epoch: called with the progress and the number of epochs after each one.
         on_step: called with the epoch, the step and the number of steps.
         ranks: the processes that share the run; only the first one writes.
-        execution: how passes are carried out (`run.EXECUTIONS`); no part of the run's identity.
 
     Raises:
         UserError: a checkpoint of another run, a folder that cannot be written, sizes that do not fit.
     """
-    recipe = run.recipe
-    trainer = Trainer(run, dataset, device, ranks, execution)
-    if resume:
+    recipe, options = run.recipe, options or RunOptions()
+    trainer = Trainer(run, dataset, device, ranks, options.execution)
+    if options.resumes:
         trainer.resume()
     progress, deadline = trainer.progress, deadline or Deadline()
     try:

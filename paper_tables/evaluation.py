@@ -10,7 +10,9 @@ from paper_tables.published import read_table
 def evaluate_and_record(
     path: Path, data: str | None, changes: Mapping[str, Any], device: Any, precision: str
 ) -> dict[str, Any]:
-    """Measure the weights at ``path`` on ``device`` (of torch); what published weights reach is kept and set beside the published value.
+    """Measure the weights at ``path`` on ``device`` (of torch).
+
+    What published weights reach is kept for the claims and set beside the published value.
 
     Raises:
         UserError: as `evaluate_checkpoint`.

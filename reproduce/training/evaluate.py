@@ -33,12 +33,13 @@ _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 @dataclass(frozen=True)
 class Score:
-    """Shares in [0, 1], mean cross-entropy in nats, and how many images they are of."""
+    """Shares in [0, 1], mean cross-entropy in nats, how many images they are of, and which of them are right (N,)."""
 
     top1: float
     top5: float
     loss: float
     count: int
+    right_N: Tensor
 
 
 @contextlib.contextmanager
@@ -82,28 +83,29 @@ def evaluate(
     The host waits for the device once, at the end.
     """
     device = next(model.parameters()).device
-    sums, sizes = [], []
+    sums, sizes, right = [], [], []
     with evaluation_mode(model, mode):
         for x_B3HW, y_B in batches:
             with arithmetic(precision, device):
                 logits_BC = model(x_B3HW)
-            sums.append(_count(logits_BC.float(), y_B))
+            hit_B5, loss = _answer(logits_BC.float(), y_B)
+            sums.append(torch.stack([hit_B5[:, 0].sum().float(), hit_B5.any(1).sum().float(), loss]))
             sizes.append(len(y_B))
+            right.append(hit_B5[:, 0])
     total = torch.stack(sums).double().cpu()
     size = torch.tensor(sizes, dtype=torch.float64)
     means = (total / size[:, None]).mean(0) if batch_mean else total.sum(0) / size.sum()
     if over is not None:
         means[:2] *= size.sum() / over
     top1, top5, loss = means.tolist()
-    return Score(top1, top5, loss, sum(sizes))
+    return Score(top1, top5, loss, sum(sizes), torch.cat(right).cpu())
 
 
-def _count(logits_BC: Tensor, y_B: Tensor) -> Tensor:
-    """Return the batch's correct top-1, correct top-5 and summed cross-entropy."""
+def _answer(logits_BC: Tensor, y_B: Tensor) -> tuple[Tensor, Tensor]:
+    """Return which of each image's five best classes is its label, best first, and the summed cross-entropy."""
     best_B5 = logits_BC.topk(min(5, logits_BC.shape[1]), dim=1).indices
     hit_B5 = best_B5 == y_B[:, None]
-    loss = F.cross_entropy(logits_BC, y_B, reduction="sum")
-    return torch.stack([hit_B5[:, 0].sum().float(), hit_B5.any(1).sum().float(), loss])
+    return hit_B5, F.cross_entropy(logits_BC, y_B, reduction="sum")
 
 
 def open_weights(path: Path) -> Weights:

@@ -11,13 +11,13 @@ append and columns of others are kept. Reading never changes the file.
 
 import contextlib
 import math
-import os
 import typing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from reproduce.errors import UserError
+from reproduce.record.folder import results_path
 from reproduce.record.ledger_columns import COLUMNS, INTEGERS, NUMBERS
 
 if typing.TYPE_CHECKING:
@@ -27,11 +27,6 @@ __all__ = ["COLUMNS", "INTEGERS", "NUMBERS", "append", "ledger_path", "mentions"
 LOCK_SECONDS = 120.0
 _NO_ROOM = "free some space or set ATTNREPRO_RESULTS to a folder that can be written; the old ledger is untouched"
 _NO_LOCKS = "set ATTNREPRO_RESULTS to a folder on a local disk, or on a network file system with locks"
-
-
-def results_path() -> Path:
-    """Return the folder of all results: ``$ATTNREPRO_RESULTS``, or ``results`` in the current folder."""
-    return Path(os.environ.get("ATTNREPRO_RESULTS") or "results").expanduser()
 
 
 def ledger_path() -> Path:

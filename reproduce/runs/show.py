@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from reproduce.data.source import KNOWN_NAMES
+from reproduce.data.cards import KNOWN_NAMES
 from reproduce.errors import UserError, did_you_mean
 from reproduce.recipes import ENTRIES, TABLES, resolve
 from reproduce.recipes.recipe import Recipe, keys

@@ -12,7 +12,7 @@ from pathlib import Path
 from reproduce.data.source import Source
 from reproduce.errors import UserError, did_you_mean
 from reproduce.recipes.recipe import DataChoice, Recipe
-from reproduce.record.ledger import results_path
+from reproduce.record.folder import results_path
 
 PRECISIONS = ("fp32", "tf32", "bf16")
 EXECUTIONS = ("eager", "compiled", "graphed")  # ways to carry out a step, no part of what fixes a result

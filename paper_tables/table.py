@@ -42,9 +42,10 @@ from paper_tables.selection import (
 )
 from paper_tables.verdict import reach
 from reproduce.errors import UserError
-from reproduce.recipes import find_entry, find_table, resolve
 from reproduce.recipes.entry import PaperTable
-from reproduce.recipes.recipe import BUDGETS, Recipe, override
+from reproduce.recipes.recipe import BUDGETS, Recipe
+from reproduce.recipes.registry import find_entry, find_table, resolve
+from reproduce.recipes.settings import override
 from reproduce.record.whole_files import read_listed
 from reproduce.stats import intervals
 

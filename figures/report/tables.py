@@ -7,9 +7,10 @@ from paper_tables import hyperparameters
 from paper_tables.formats.sheet import Block, Sheet, lay_out
 from paper_tables.hyperparameters import Settings
 from paper_tables.table import DEFINITIONS, Table, build
-from reproduce.recipes import plan_table
 from reproduce.recipes.entry import PaperTable
-from reproduce.recipes.recipe import BUDGETS, Recipe, override
+from reproduce.recipes.recipe import BUDGETS, Recipe
+from reproduce.recipes.registry import plan_table
+from reproduce.recipes.settings import override
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -18,10 +18,10 @@ from reproduce.bench.timing import quartiles, time_in_turns
 from reproduce.console.output import say
 from reproduce.data.cards import CARDS
 from reproduce.errors import UserError
-from reproduce.recipes import TABLES, resolve
-from reproduce.recipes.recipe import Recipe, override
+from reproduce.recipes.recipe import EXECUTIONS, Recipe
+from reproduce.recipes.registry import TABLES, resolve
+from reproduce.recipes.settings import override
 from reproduce.training.estimate import make_trainer, measure_rate
-from reproduce.training.run import EXECUTIONS
 
 _TABLES = ("accuracy", "heads", "hierarchical")
 _EXECUTIONS = {"cpu": ("eager",), "cuda": EXECUTIONS}

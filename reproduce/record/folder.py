@@ -1,4 +1,4 @@
-"""Where results are kept. Imports nothing of the project."""
+"""Where everything that is recorded lies. Imports nothing of ours."""
 
 import os
 from pathlib import Path

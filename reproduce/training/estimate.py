@@ -13,8 +13,9 @@ from reproduce.data.cards import CARDS
 from reproduce.data.dataset import Dataset, Split, count
 from reproduce.data.source import Source
 from reproduce.errors import UserError
-from reproduce.models import build, count_macs
-from reproduce.recipes.recipe import Recipe, override
+from reproduce.models.networks import build, count_macs
+from reproduce.recipes.recipe import Recipe
+from reproduce.recipes.settings import override
 from reproduce.training.run import Run
 from reproduce.training.train import Trainer
 

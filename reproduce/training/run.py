@@ -10,12 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reproduce.data.source import Source
-from reproduce.errors import UserError, did_you_mean
+from reproduce.errors import UserError
 from reproduce.recipes.recipe import DataChoice, Recipe
 from reproduce.record.folder import results_path
-
-PRECISIONS = ("fp32", "tf32", "bf16")
-EXECUTIONS = ("eager", "compiled", "graphed")  # ways to carry out a step, no part of what fixes a result
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +33,12 @@ class Run:
     @property
     def run_id(self) -> str:
         """Name of the run: what a person reads first, then a digest of the identity."""
-        recipe = self.recipe
-        return f"{recipe.row}-{recipe.budget}-{recipe.variant}-s{self.seed}-{self.identity[:10]}"
+        return f"{self.label}-{self.identity[:10]}"
+
+    @property
+    def label(self) -> str:
+        """What the names of this run and of its like under other recipes or data begin with."""
+        return f"{self.recipe.row}-{self.recipe.budget}-{self.recipe.variant}-s{self.seed}"
 
     @property
     def folder(self) -> Path:
@@ -62,31 +63,3 @@ def fit_to_data(recipe: Recipe, source: Source) -> Recipe:
     data: DataChoice = replace(recipe.data, name=source.name)
     model = replace(recipe.model, classes=len(source.classes))
     return replace(recipe, data=data, model=model)
-
-
-def check_precision(name: str) -> None:
-    """Raise UserError where no precision is called ``name``."""
-    if name not in PRECISIONS:
-        raise UserError(f"no precision is called '{name}'", did_you_mean(name, PRECISIONS))
-
-
-def check_execution(name: str) -> None:
-    """Raise UserError where no way to carry out a step is called ``name``."""
-    if name not in EXECUTIONS:
-        raise UserError(f"no execution is called '{name}'", did_you_mean(name, EXECUTIONS))
-
-
-def parse_seeds(text: str) -> list[int]:
-    """Read ``"0-4"``, ``"0,3"`` or ``"7"`` as seeds; raises UserError on anything else."""
-    seeds: list[int] = []
-    try:
-        for part in text.split(","):
-            first, dash, last = part.strip().partition("-")
-            seeds += range(int(first), int(last) + 1) if dash else [int(first)]
-    except ValueError:
-        raise UserError(f"'{text}' names no seeds", "write one (3), a list (0,2,5) or a range (0-4)") from None
-    if not seeds or len(set(seeds)) < len(seeds):
-        raise UserError(
-            f"'{text}' names no seeds, or one twice", "write each seed once, the smaller of a range first: 0-4"
-        )
-    return seeds

@@ -8,8 +8,8 @@ import pandas as pd
 
 from paper_tables import table
 from paper_tables.table import Structure
-from reproduce.recipes import TABLES, plan_table
 from reproduce.recipes.recipe import Recipe
+from reproduce.recipes.registry import TABLES, plan_table
 from reproduce.record import ledger
 
 DATA = "0123456789ab" + "0" * 52

@@ -11,8 +11,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from reproduce.data.cards import CARDS
 from reproduce.data.source import identify
 from reproduce.errors import UserError
-from reproduce.recipes import resolve
-from reproduce.recipes.recipe import override
+from reproduce.recipes.registry import resolve
+from reproduce.recipes.settings import override
 from reproduce.training import estimate
 from reproduce.training.run import Run
 

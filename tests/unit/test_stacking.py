@@ -16,10 +16,11 @@ from reproduce.data.dataset import Split
 from reproduce.data.rng import generator
 from reproduce.errors import UserError
 from reproduce.kernels import attention
-from reproduce.models import build, count_macs, count_parameters
-from reproduce.recipes import ENTRIES, TABLES, resolve, stacking
+from reproduce.models.networks import build, count_macs, count_parameters
+from reproduce.recipes import stacking
 from reproduce.recipes.architectures import San
-from reproduce.recipes.recipe import read_settings
+from reproduce.recipes.registry import ENTRIES, TABLES, resolve
+from reproduce.recipes.settings import read_settings
 from reproduce.training.schedule import learning_rate
 
 WIDE = "64,256,512,1024,2048"

@@ -12,7 +12,7 @@ import pytest
 from paper_tables import hyperparameters, table
 from paper_tables.formats.render import FORMATS, render
 from reproduce.errors import UserError
-from reproduce.recipes.recipe import override
+from reproduce.recipes.settings import override
 from reproduce.record import ledger
 from reproduce.stats import intervals
 from tests.golden.cases import DATA, EMPTY, OTHER_DATA, build, frame, recipes, row_of, run

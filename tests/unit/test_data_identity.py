@@ -277,6 +277,20 @@ def test_a_damaged_or_foreign_cache_is_made_anew(tmp_path, counted, results, dam
     assert path.read_bytes() == good
 
 
+def test_it_is_said_once_how_long_the_first_reading_will_take(tmp_path, monkeypatch):
+    told = []
+    monkeypatch.setattr(content_cache, "_TOLD_FROM", 0.0)
+    monkeypatch.setattr(content_cache.LOG, "info", lambda text, *values: told.append(text % values))
+    monkeypatch.setattr(fingerprint, "_FIRST", 2)
+    root = put_folders(tmp_path / "pictures", 1)
+    identify(str(root))
+    assert len(told) == 1
+    assert str(root) in told[0]
+    content_cache.forget()
+    identify(str(root))
+    assert len(told) == 1
+
+
 def test_the_cache_of_other_data_is_not_taken(tmp_path, counted, results):
     one, two = put_folders(tmp_path / "one", 1), put_folders(tmp_path / "two", 1, change=one_pixel)
     first = identify(str(one))

@@ -267,18 +267,18 @@ def table(
     """Reproduce a published table: train what is missing, then show published | ours | interval | verdict."""
     from paper_tables.formats.render import check_format, render
     from reproduce.recipes import find_table, plan_table
+    from reproduce.recipes.command import parse_seeds, write_options
     from reproduce.recipes.recipe import read_settings
     from reproduce.runs.complete import Running, complete
     from reproduce.runs.place import find_place
-    from reproduce.runs.plan import write_options
-    from reproduce.training.run import parse_seeds
 
     form = check_format("json" if as_json else form)
     paper = find_table(name)
     settings = list_settings(settings, hist_eq)
     changes = read_settings(settings)
     if paper.train:
-        from paper_tables.table import build, committed_runs
+        from paper_tables.build import build
+        from paper_tables.measured import committed_runs
 
         place = find_place(on, address=address, cpus=cpus, gpus=gpus, device=device)
         running = Running(

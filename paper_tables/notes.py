@@ -1,15 +1,12 @@
 """The sentences under a table: which identity it shows, what the numbers are, and why a verdict is what it is."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
-from paper_tables.definition import Definition
 from paper_tables.published import Value
 from paper_tables.selection import ACCURACIES, COSTS, LATENCY, Selection, test_size
+from paper_tables.table import Row
+from reproduce.recipes.paper_table import PaperTable
 from reproduce.recipes.recipe import Recipe
-
-if TYPE_CHECKING:
-    from paper_tables.table import Row
 
 _HEADLINES = {
     "top1_val_selected": "test accuracy at the epoch that held-out training images select",
@@ -22,7 +19,7 @@ _N_AS_ABOVE = "n as of the accuracy where no other stands"
 
 
 def write(
-    plan: Mapping[str, Recipe], selection: Selection, rows: Sequence["Row"], definition: Definition, metric: str
+    plan: Mapping[str, Recipe], selection: Selection, rows: Sequence[Row], paper: PaperTable, metric: str
 ) -> Iterator[str]:
     """Yield the notes of a table in the order in which they are shown."""
     recipe = next(iter(plan.values()))
@@ -32,26 +29,26 @@ def write(
     if known := sorted(size for size in sizes if size):
         yield f"Each of our runs was tested on {' or '.join(f'{size:,}' for size in known)} images."
     yield "Parameters are those of the paper-scale model, whatever the budget."
-    if any(column.metric == LATENCY for column in definition.columns):
+    if any(column.metric == LATENCY for column in paper.columns):
         devices = sorted({choice.device for choice in selection.choices.values() if choice.device})
         repeated = LATENCIES["smoke" if recipe.budget == "smoke" else "full"]
         small = ", of mini models" if recipe.scale == "mini" else ""
         ours = f"; ours on {', '.join(devices)}, mean of {repeated} a run{small}; {_N_AS_ABOVE}" if devices else ""
         yield f"Wall time: one image a forward pass; published on an RTX 2060, mean of 300{ours}."
-    yield from _cost_notes(recipe, selection, definition)
+    yield from _cost_notes(recipe, selection, paper)
     yield from _verdict_notes(rows)
     yield from _lost_notes(rows, metric)
     yield from _left_out_notes(selection)
 
 
-def _cost_notes(recipe: Recipe, selection: Selection, definition: Definition) -> Iterator[str]:
+def _cost_notes(recipe: Recipe, selection: Selection, paper: PaperTable) -> Iterator[str]:
     devices = sorted({choice.device for choice in selection.choices.values() if choice.device})
-    if devices and any(column.metric in COSTS and column.metric != LATENCY for column in definition.columns):
+    if devices and any(column.metric in COSTS and column.metric != LATENCY for column in paper.columns):
         small = ", of mini models" if recipe.scale == "mini" else ""
         yield f"Images/s and peak memory: of training, on {', '.join(devices)}{small}; {_N_AS_ABOVE}."
 
 
-def _interval_notes(rows: Sequence["Row"]) -> Iterator[str]:
+def _interval_notes(rows: Sequence[Row]) -> Iterator[str]:
     methods = {
         found.method
         for row in rows
@@ -71,7 +68,7 @@ def _interval_notes(rows: Sequence["Row"]) -> Iterator[str]:
         yield "One run without a bracket: the number of its test images is not known."
 
 
-def _verdict_notes(rows: Sequence["Row"]) -> Iterator[str]:
+def _verdict_notes(rows: Sequence[Row]) -> Iterator[str]:
     """Say each reason once, with the rows that it holds for; a row that was not run has its command instead."""
     reasons: dict[str, list[str]] = {}
     for row in rows:
@@ -106,7 +103,7 @@ def explain_left_out(reasons: Mapping[str, str]) -> Iterator[str]:
         yield f"Not run here: {', '.join(row for row, said in reasons.items() if said == reason)}: {reason}."
 
 
-def _lost_notes(rows: Sequence["Row"], metric: str) -> Iterator[str]:
+def _lost_notes(rows: Sequence[Row], metric: str) -> Iterator[str]:
     """Say how many runs are in no mean: a mean of the runs that went well is not one of all runs."""
     counted = (
         ("Diverged (a loss that is no number), in no mean and no test", [(row.row, row.diverged) for row in rows]),

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from reproduce import recipes
 from reproduce.errors import UserError, did_you_mean
 from reproduce.record.whole_files import read_listed
 
 FOLDER = Path(__file__).parent / "published"
-TABLES = ("accuracy", "heads", "hierarchical", "logged", "gates", "augmented", "stacking", "imagenet", "scenes")
+TABLES = (*(name for name, table in recipes.TABLES.items() if table.train), "logged")
 METRICS: tuple[str, ...] = ("top1", "top1_original", "top1_best", "top1_corrected", "top1_rerun", "top1_train")
 METRICS += ("top5", "top5_corrected", "loss", "params", "macs", "flops", "wall_ms", "seconds_per_epoch")
 VALUE_COLUMNS = ("table", "row", "metric", "value", "spread", "spread_of", "n", "source", "note")

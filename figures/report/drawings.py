@@ -17,7 +17,8 @@ from figures.report.seal import digest, find_damage, seal
 from figures.report.tables import Shown
 from figures.style import COLOURS, INK, QUIET, new_figure, render
 from paper_tables.claims.measured_files import read_curve
-from paper_tables.table import MEASURED, Table, committed_runs
+from paper_tables.measured import MEASURED, committed_runs
+from paper_tables.table import Table
 from reproduce.errors import UserError
 from reproduce.recipes.recipe import BUDGETS
 from reproduce.record.whole_files import write_whole

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from paper_tables.comparison import MARGINS, Comparison
-from paper_tables.definition import Column, Definition
 from paper_tables.hyperparameters import HEADINGS, Settings
 from paper_tables.published import Value
 from paper_tables.selection import LATENCY, Identity
-from paper_tables.table import DEFINITIONS, Pair, Row, Table
+from paper_tables.table import Pair, Row, Table
+from reproduce.recipes.paper_table import Column
 from reproduce.stats.intervals import ALPHA, Interval
 
 Tone = Literal["", "good", "bad", "unsure", "faint", "strong"]
@@ -55,13 +55,12 @@ def lay_out(table: Table | Settings) -> Sheet:
 
 
 def _runs_sheet(table: Table) -> Sheet:
-    definition = DEFINITIONS[table.name]
     general = _general(table)
-    rows = tuple(tuple(_cell(column, row, general) for column in definition.columns) for row in table.rows)
-    ends = {pair[1] for pair in definition.pairs[:-1]}
+    rows = tuple(tuple(_cell(column, row, general) for column in table.paper.columns) for row in table.rows)
+    ends = {pair[1] for pair in table.paper.pairs[:-1]}
     block = Block(
-        headings=tuple(column.heading for column in definition.columns),
-        right=tuple(column.kind in ("published", "params", "macs", "flops") for column in definition.columns),
+        headings=tuple(column.heading for column in table.paper.columns),
+        right=tuple(column.kind in ("published", "params", "macs", "flops") for column in table.paper.columns),
         rows=rows,
         rules=frozenset(number for number, row in enumerate(table.rows) if row.row in ends),
     )
@@ -71,7 +70,7 @@ def _runs_sheet(table: Table) -> Sheet:
     return Sheet(
         title=_title(table),
         identity=" | ".join(parts),
-        blocks=(block, *_more_blocks(table, definition)),
+        blocks=(block, *_more_blocks(table)),
         notes=table.notes,
         footnotes=_footnotes(table, general),
         commands=tuple((row.row, row.command) for row in table.rows if row.verdict.word == "not run" and row.command),
@@ -82,14 +81,14 @@ def _title(table: Table | Settings) -> str:
     return table.title if table.number is None else f"Table {table.number}. {table.title}"
 
 
-def _more_blocks(table: Table, definition: Definition) -> Iterator[Block]:
+def _more_blocks(table: Table) -> Iterator[Block]:
     if table.pairs:
-        yield _pair_block(table, definition)
+        yield _pair_block(table)
     ours = f"our runs (budget {table.budget})"
     for found, whose in ((table.against_published, "published means and deviations"), (table.against, ours)):
         if found:
             yield _comparison_block(
-                found, f"Each row against {definition.against}, from {whose}: differences in points"
+                found, f"Each row against {table.paper.against}, from {whose}: differences in points"
             )
 
 
@@ -182,9 +181,9 @@ def _bracket(found: Interval) -> str:
     return f"[{found.low:.4f}, {found.high:.4f}] n={found.n}"
 
 
-def _pair_block(table: Table, definition: Definition) -> Block:
+def _pair_block(table: Table) -> Block:
     """Return gains and ratios of the pairs; a ratio stands where the table has the column that it is of."""
-    kinds = {column.kind for column in definition.columns} | {column.metric for column in definition.columns}
+    kinds = {column.kind for column in table.paper.columns} | {column.metric for column in table.paper.columns}
     ratios = [
         (heading, name, form)
         for needed, heading, name, form in (
@@ -211,7 +210,7 @@ def _pair_block(table: Table, definition: Definition) -> Block:
         headings=("pair", "gain, published", "gain, ours", *(heading for heading, _, _ in ratios)),
         right=(False, True, False, *(True for _ in ratios)),
         rows=tuple(rows),
-        title=definition.pairs_title
+        title=table.paper.pairs_title
         + (f"; ours at budget {table.budget}" if any(pair.gain for pair in table.pairs) else ""),
     )
 

@@ -3,26 +3,27 @@
 resolve("learned-content-ha", variant="as-run", budget="smoke", changes={"optimiser.lr": "0.05"})
 """
 
+import importlib
+import pkgutil
 from collections.abc import Mapping
 from dataclasses import replace
+from types import ModuleType
 from typing import Any
 
 from reproduce.errors import UserError, did_you_mean
-from reproduce.recipes import (
-    accuracy,
-    augmented,
-    gates,
-    heads,
-    hierarchical,
-    hyperparameters,
-    imagenet,
-    scenes,
-    stacking,
-)
-from reproduce.recipes.entry import Entry, PaperTable, scale_schedule
+from reproduce.recipes.entry import Entry, scale_schedule
+from reproduce.recipes.paper_table import PaperTable
 from reproduce.recipes.recipe import BUDGETS, VARIANTS, Recipe, override, override_settings
 
-_MODULES = (accuracy, heads, hierarchical, hyperparameters, stacking, scenes, imagenet, augmented, gates)
+
+def _list_modules() -> list[ModuleType]:
+    """Return the modules of this package that declare a table: those with a number first, then by name."""
+    names = [f"{__name__}.{found.name}" for found in pkgutil.iter_modules(__path__)]
+    modules = [module for module in map(importlib.import_module, names) if hasattr(module, "TABLE")]
+    return sorted(modules, key=lambda module: (module.TABLE.number is None, module.TABLE.number, module.TABLE.name))
+
+
+_MODULES = _list_modules()
 ENTRIES: dict[str, Entry] = {row: entry for module in _MODULES for row, entry in module.ENTRIES.items()}
 TABLES: dict[str, PaperTable] = {module.TABLE.name: module.TABLE for module in _MODULES}
 

@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from reproduce.recipes.command import parse_seeds
 from reproduce.recipes.recipe import Recipe
 from reproduce.record import ledger
 from reproduce.runs.place import Place
 from reproduce.runs.plan import FittedPlan, find_done, fit_plan, list_runs
-from reproduce.training.run import Run, check_execution, parse_seeds
+from reproduce.training.run import Run, check_execution
 
 if TYPE_CHECKING:
     import pandas as pd

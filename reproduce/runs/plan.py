@@ -4,7 +4,6 @@ runs = list_runs(fit_plan(plan, data=None, needed=True), seeds=[0], precision="f
 missing = [run for run in runs if find_done(ledger, run) is None]
 """
 
-import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -90,21 +89,3 @@ def find_done(runs: "pd.DataFrame", run: Run) -> dict[str, Any] | None:
     """Return the ledger's row of ``run`` where it has been done."""
     found = runs[(runs["run_id"] == run.run_id) & (runs["status"] == "done")]
     return None if found.empty else {str(name): value for name, value in found.iloc[-1].to_dict().items()}
-
-
-def write_options(
-    *, data: str | None, settings: Iterable[str], precision: str, variant: str = "described", seeds: str = "0"
-) -> str:
-    """Return the options that a command needs to repeat these choices; defaults are left out."""
-    words = []
-    if variant != "described":
-        words += ["--variant", variant]
-    if seeds != "0":
-        words += ["--seeds", seeds]
-    if data is not None:
-        words += ["--data", data]
-    for setting in settings:
-        words += ["--set", setting]
-    if precision != "fp32":
-        words += ["--precision", precision]
-    return shlex.join(words)

@@ -10,9 +10,9 @@ from typing import Any
 from reproduce.data.source import KNOWN_NAMES
 from reproduce.errors import UserError, did_you_mean
 from reproduce.recipes import ENTRIES, TABLES, resolve
+from reproduce.recipes.command import write_options
 from reproduce.recipes.recipe import Recipe, keys
 from reproduce.record import checksummed_csv, ledger, manifest
-from reproduce.runs.plan import write_options
 
 KINDS = ("tables", "rows", "figures", "runs")
 _SHOWN = ("run_id", "budget", "variant", "dataset", "seed", "precision", "top1_val_selected", "top1_last", "status")

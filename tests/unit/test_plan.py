@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from paper_tables import table
+from paper_tables import build as tables
 from paper_tables.formats.render import render
 from reproduce.data.dataset import load
 from reproduce.data.source import identify
@@ -53,7 +53,7 @@ def test_each_data_set_of_a_table_has_its_own_newest_bytes(tmp_path: Path) -> No
         ],
         tmp_path,
     )
-    built = table.build("augmented", plan, runs, EMPTY, left_out={"wrn-aa-tiny": "tiny-imagenet is not here"})
+    built = tables.build("augmented", plan, runs, EMPTY, left_out={"wrn-aa-tiny": "tiny-imagenet is not here"})
     shown = {row.row for row in built.rows if row.verdict.word != "not run"}
     assert shown == {"cnn2-aa", "wrn-tiny"}
     assert set(built.data_sha256.split(" + ")) == {new, tiny}

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from paper_tables import hyperparameters, table
+from paper_tables import build as tables
+from paper_tables import hyperparameters
 from paper_tables.formats.render import FORMATS, render
+from paper_tables.measured import committed_runs, read_counts
 from reproduce.errors import UserError
 from reproduce.recipes.recipe import override
 from reproduce.record import ledger
@@ -253,20 +255,20 @@ def test_commands_name_what_is_not_the_default():
 
 
 def test_structure_file(tmp_path):
-    assert table.read_structure(tmp_path / "none.csv") == {}
+    assert read_counts(tmp_path / "none.csv") == {}
     path = tmp_path / "structure.csv"
     path.write_text("row,variant,params,macs_naive,macs_fast\nvit,described,37394506,1,2\n")
-    assert table.read_structure(path) == {("vit", "described"): table.Structure(37_394_506, 2)}
+    assert read_counts(path) == {("vit", "described"): {"params": 37_394_506, "macs_naive": 1, "macs_fast": 2}}
     for damaged in ("row,variant\nvit,described\n", "row,variant,params\nvit,described,many\n"):
         path.write_text(damaged)
         with pytest.raises(UserError, match="cannot be read"):
-            table.read_structure(path)
-    built = table.build("3", recipes("hierarchical"), EMPTY, EMPTY, structure={})
+            read_counts(path)
+    built = tables.build("3", recipes("hierarchical"), EMPTY, EMPTY, structure={})
     assert [row.params for row in built.rows] == [None] * 8
 
 
 def test_the_committed_ledger_reads():
-    assert tuple(table.committed_runs().columns) == ledger.COLUMNS
+    assert tuple(committed_runs().columns) == ledger.COLUMNS
 
 
 def test_json_schema(smoke, tmp_path):
@@ -347,7 +349,7 @@ def test_rows_of_one_group_that_differ_are_all_shown():
 
 def test_import_is_light():
     code = (
-        "import sys, paper_tables.formats.render, paper_tables.table, paper_tables.hyperparameters; print(*sys.modules)"
+        "import sys, paper_tables.formats.render, paper_tables.build, paper_tables.hyperparameters; print(*sys.modules)"
     )
     root = Path(__file__).resolve().parents[2]
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True)

@@ -6,13 +6,11 @@ import json
 
 import pytest
 
-from paper_tables.command import spell_seeds, write_command
 from paper_tables.formats.render import render
 from paper_tables.notes import LATENCIES
-from reproduce.runs.plan import write_options
+from reproduce.recipes.command import parse_seeds, spell_seeds, write_command, write_options
 from reproduce.stats import intervals
 from reproduce.training import cost
-from reproduce.training.run import parse_seeds
 from tests.golden.cases import DATA, OTHER_DATA, build, frame, recipes, row_of, run
 
 

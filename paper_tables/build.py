@@ -1,37 +1,30 @@
 """From recipes and ledgers to a table: published | ours | committed | verdict | command. No torch.
 
 table = build("hierarchical", plan(rows, variant="described", budget="smoke"), ledger.read(), committed_runs())
-table.rows[0].verdict.word          # agrees | differs | not comparable | not run
+table.rows[0].verdict.word          # agrees | differs | undecided | not comparable | not run
 
 A cell takes only runs of the planned recipe; what was not run stays empty and names its command. Nothing is estimated.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from paper_tables import deviations, notes, published
-from paper_tables.comparison import Comparison, compare_published, compare_runs
+from paper_tables.comparison import compare_published
 from paper_tables.measured import Counts, read_counts
+from paper_tables.pairs import Arms
 from paper_tables.published import Value
-from paper_tables.selection import (
-    LATENCY,
-    Choice,
-    Identity,
-    Selection,
-    best_committed,
-    count_diverged,
-    select,
-    test_size,
-)
-from paper_tables.table import Pair, Row, Table
-from paper_tables.verdict import reach
+from paper_tables.selection import Choice, Selection, best_committed, count_diverged, select
+from paper_tables.table import Row, Table
+from paper_tables.verdict import Evidence, published_value, reach
 from reproduce.errors import UserError
 from reproduce.recipes import find_entry, find_table, resolve
 from reproduce.recipes.command import write_command
 from reproduce.recipes.paper_table import PaperTable
 from reproduce.recipes.recipe import BUDGETS, Recipe, override
-from reproduce.stats import intervals
+from reproduce.stats.against_published import Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +39,6 @@ def build(
     precision: str = "fp32",
     data_sha256: Mapping[str, str] | None = None,
     left_out: Mapping[str, str] | None = None,
-    test_images: int | None = None,
     reference: Mapping[str, Recipe] | None = None,
     structure: Mapping[tuple[str, str], Counts] | None = None,
     options: str | Mapping[str, str] = "",
@@ -60,9 +52,8 @@ def build(
         runs: the user's ledger.
         committed: the project's own ledger.
         precision: of the runs to show.
-        data_sha256: fingerprint of the data to show, by row; by default that of the newest fitting run.
+        data_sha256: fingerprint of the data to show, by row; by default what :mod:`paper_tables.selection` puts first.
         left_out: rows that could not be run, and why.
-        test_images: test images behind one run, where neither recipe nor data set name tells.
         reference: the recipes of the paper budget; by default those of the registry.
         structure: exact sizes; by default ``measured/structure.csv``.
         options: text that each row's command ends with, for example ``--data PATH``; or that text by row.
@@ -78,19 +69,18 @@ def build(
     kinds = {(recipe.budget, recipe.variant) for recipe in plan.values()}
     if len(kinds) != 1:
         raise ValueError("a plan has one budget and one variant")
-    selection = select(plan, runs, precision, data_sha256)
-    headline = paper.headline_of(next(iter(plan.values())).variant)
+    ((budget, variant),) = kinds
     builder = _Builder(
         paper=paper,
-        headline=headline,
+        budget=budget,
+        variant=variant,
         plan=plan,
-        selection=selection,
-        committed=committed,
+        selection=select(plan, runs, precision, data_sha256),
+        runs=committed,
         precision=precision,
-        test_images=test_images,
-        reference=reference,
+        reference=reference or {},
         structure=read_counts() if structure is None else structure,
-        values=published.read_table(paper.name),
+        printed=published.read_table(paper.name),
         options=options,
         seeds=seeds,
     )
@@ -100,29 +90,22 @@ def build(
 @dataclass(frozen=True, kw_only=True)
 class _Builder:
     paper: PaperTable
-    headline: str
+    budget: str
+    variant: str
     plan: Mapping[str, Recipe]
     selection: Selection
-    committed: "pd.DataFrame"
+    runs: "pd.DataFrame"  # the committed ones
     precision: str
-    test_images: int | None
-    reference: Mapping[str, Recipe] | None
+    reference: Mapping[str, Recipe]
     structure: Mapping[tuple[str, str], Counts]
-    values: Mapping[tuple[str, str], Value]
+    printed: Mapping[tuple[str, str], Value]
     options: str | Mapping[str, str]
     seeds: Sequence[int]
 
-    @property
-    def budget(self) -> str:
-        return next(iter(self.plan.values())).budget
-
-    @property
-    def variant(self) -> str:
-        return next(iter(self.plan.values())).variant
-
     def build(self, left_out: Mapping[str, str]) -> Table:
         paper, plain = self.paper, self.paper.against
-        rows = tuple(self.row(row) for row in paper.rows)
+        rows = tuple(map(self.row, paper.rows))
+        arms = Arms(self.headline, self.selection.choices, self.plan)
         return Table(
             paper=paper,
             budget=self.budget,
@@ -132,27 +115,20 @@ class _Builder:
             data_sha256=self.selection.data_sha256,
             precision=self.precision,
             rows=rows,
-            against_published=tuple(compare_published(self.values, paper.rows, plain)) if plain else (),
-            against=tuple(self.compare(paper.rows, plain)) if plain else (),
-            pairs=tuple(self.pair(rows, *pair) for pair in paper.pairs),
+            against_published=tuple(compare_published(self.printed, paper.rows, plain)) if plain else (),
+            against=tuple(arms.compare(paper.rows, plain)) if plain else (),
+            pairs=tuple(arms.pair(rows, *pair) for pair in paper.pairs),
             notes=(
-                *notes.write(self.plan, self.selection, rows, paper, self.headline),
+                *notes.write(paper, self.plan, self.selection, rows, self.family),
                 *notes.explain_left_out(left_out),
-                *notes.list_others(self.values, paper.rows),
+                *notes.list_others(self.printed, paper.rows),
             ),
             footnotes=tuple(entry for entry in deviations.read() if any(entry.number in row.footnotes for row in rows)),
+            family=self.family,
         )
 
     def row(self, row: str) -> Row:
-        values = {metric: value for (name, metric), value in self.values.items() if name == row}
-        recipe, choice = self.plan.get(row), self.selection.choices.get(row)
-        has_variant = self.variant in find_entry(row).variant_names()
-        reference = self._paper_recipe(row) if has_variant else None
-        published_data = self._paper_recipe(row).data.name if has_variant else ""
-        best = best_committed(row, self.variant, self.committed, self.precision, published_data)
-        shown = self._committed_recipe(best.identity, row) if best else None
-        sizes = self._trials(choice, recipe), test_size(best.identity.dataset, shown) if best and shown else None
-        command = self._command(row) if has_variant else ""
+        recipe, choice, best = self.plan.get(row), self.selection.choices.get(row), self.committed.get(row)
         size = self.structure.get((row, self.variant), {})
         return Row(
             row=row,
@@ -160,107 +136,85 @@ class _Builder:
             params=size.get("params"),
             macs=size.get("macs_fast"),
             flops=size.get("flops"),
-            published=values,
-            measured=choice.intervals(self.headline, sizes[0]) if choice else {},
-            committed=best.intervals(self.headline, sizes[1]) if best else None,
+            published=self.values(row),
+            measured=choice.intervals(self.headline, choice.trials(recipe)) if choice else {},
+            committed=best.intervals(self.headline, best.trials(self.committed_recipe(row))) if best else None,
             committed_identity=best.identity if best else None,
-            verdict=self._verdict(choice, recipe, reference, values, sizes[0], self.selection.diverged.get(row, ())),
-            committed_verdict=self._verdict(best, shown, reference, values, sizes[1]) if best else None,
-            command=command,
+            verdict=self.verdicts[row],
+            committed_verdict=self.committed_verdicts[row] if best else None,
+            command=self.command(row) if self.has_variant(row) else "",
             footnotes=tuple(entry.number for entry in deviations.footnotes(self.paper.name, row, self.variant)),
-            diverged=choice.diverged if choice else len(self.selection.diverged.get(row, ())),
+            diverged=choice.diverged if choice else 0,
             unscored=choice.unscored(self.headline) if choice else 0,
-            committed_diverged=best.diverged if best else count_diverged(row, self.variant, self.committed),
+            committed_diverged=best.diverged if best else count_diverged(row, self.variant, self.runs),
         )
 
-    def _verdict(
-        self,
-        choice: Choice | None,
-        recipe: Recipe | None,
-        reference: Recipe | None,
-        values: Mapping[str, Value],
-        test_images: int | None,
-        diverged: Sequence[int] = (),
-    ) -> intervals.Verdict:
-        if choice is None and diverged:
-            count = len(diverged)
-            return intervals.Verdict("not comparable", f"{count} run{'s' * (count > 1)} diverged, none finished")
-        return reach(self.variant, self.headline, choice, recipe, reference, values, test_images)
+    @property
+    def headline(self) -> str:
+        return self.paper.headline_of(self.variant)
 
-    def pair(self, rows: tuple[Row, ...], plain: str, changed: str) -> Pair:
-        found = {row.row: row for row in rows}
-        one, two = found[plain], found[changed]
+    @cached_property
+    def family(self) -> int:
+        """How many rows have a printed accuracy that runs of this variant may be held against, run or not."""
+        values = [published_value(self.variant, self.values(row)) for row in self.paper.rows if self.has_variant(row)]
+        return sum(value is not None and not value.not_comparable for value in values)
 
-        def ratio(first: float | None, second: float | None) -> float | None:
-            return first / second if first and second else None
+    @cached_property
+    def verdicts(self) -> dict[str, Verdict]:
+        return self.reach(self.selection.choices, self.plan)
 
-        def printed(row: Row, metric: str) -> float | None:
-            return row.published[metric].value if metric in row.published else None
+    @cached_property
+    def committed_verdicts(self) -> dict[str, Verdict]:
+        recipes = {row: recipe for row in self.committed if (recipe := self.committed_recipe(row)) is not None}
+        return self.reach(self.committed, recipes)
 
-        before, after = printed(one, "top1"), printed(two, "top1")
-        gain, wall = self._compare(plain, changed)
-        return Pair(
-            plain=plain,
-            changed=changed,
-            gain_published=None if before is None or after is None else after - before,
-            gain=gain,
-            params_published=ratio(printed(one, "params"), printed(two, "params")),
-            params=ratio(one.params, two.params),
-            macs=ratio(one.macs, two.macs),
-            wall_published=ratio(printed(one, "wall_ms"), printed(two, "wall_ms")),
-            wall=wall,
-        )
+    def reach(self, choices: Mapping[str, Choice], recipes: Mapping[str, Recipe]) -> dict[str, Verdict]:
+        rows = {
+            row: Evidence(choices.get(row), recipes.get(row), self.paper_recipe(row), self.values(row))
+            for row in self.paper.rows
+        }
+        return reach(
+            rows, variant=self.variant, headline=self.headline, family=self.family, margin=self.paper.margin
+        )  # fmt: skip
 
-    def compare(self, rows: Sequence[str], plain: str) -> list[Comparison]:
-        """Return the tests of each row's runs against those of ``plain``, where all are of one scale."""
-        choices = {row: self.selection.choices[row] for row in rows if row in self.selection.choices}
-        if len({choice.identity.scale for choice in choices.values()}) != 1 or plain not in choices:
-            return []
-        trials = self._trials(choices[plain], self.plan.get(plain))
-        runs = {row: choice.values.get(self.headline, ()) for row, choice in choices.items()}
-        return compare_runs(runs, trials, rows, plain)
+    @cached_property
+    def committed(self) -> dict[str, Choice]:
+        """The committed runs of each row that say most."""
+        found: dict[str, Choice] = {}
+        for row in self.paper.rows:
+            paper = self.paper_recipe(row)
+            names = (paper.data.name, paper.sha256()) if paper else ("", "")
+            best = best_committed(row, self.variant, self.runs, self.precision, *names)
+            found |= {row: best} if best else {}
+        return found
 
-    def _compare(self, plain: str, changed: str) -> tuple[intervals.Interval | None, float | None]:
-        """Return the gain of ``changed`` and its speed-up; nothing where the two rows' runs are not of one kind."""
-        one, two = self.selection.choices.get(plain), self.selection.choices.get(changed)
-        if one is None or two is None or one.identity.scale != two.identity.scale:
-            return None, None
-        metric = self.headline
-        gain = wall = None
-        if metric in one.values and metric in two.values:
-            trials = self._trials(one, self.plan.get(plain))
-            gain = intervals.difference(two.values[metric], one.values[metric], trials)
-        if LATENCY in one.values and LATENCY in two.values and one.device == two.device:
-            wall = intervals.summarise(one.values[LATENCY]).mean / intervals.summarise(two.values[LATENCY]).mean
-        return gain, wall
+    def values(self, row: str) -> dict[str, Value]:
+        return {metric: value for (name, metric), value in self.printed.items() if name == row}
 
-    def _paper_recipe(self, row: str) -> Recipe:
-        if self.reference is not None and row in self.reference:
-            return self.reference[row]
-        return resolve(row, variant=self.variant, budget="paper")
+    def has_variant(self, row: str) -> bool:
+        return self.variant in find_entry(row).variant_names()
 
-    def _committed_recipe(self, identity: Identity, row: str) -> Recipe | None:
+    def paper_recipe(self, row: str) -> Recipe | None:
+        if not self.has_variant(row):
+            return None
+        return self.reference.get(row) or resolve(row, variant=self.variant, budget="paper")
+
+    def committed_recipe(self, row: str) -> Recipe | None:
         """Return the registry's recipe that a committed digest stands for; None for that of another version."""
+        identity = self.committed[row].identity
         if identity.budget not in BUDGETS:
             return None
         recipe = resolve(row, variant=self.variant, budget=identity.budget)
         candidates = (recipe, override(recipe, {"data.name": identity.dataset}))
         return next((found for found in candidates if found.sha256() == identity.recipe_sha256), None)
 
-    def _trials(self, choice: Choice | None, recipe: Recipe | None) -> int | None:
-        if choice is None:
-            return None
-        found = test_size(choice.identity.dataset, recipe) if recipe else None
-        return self.test_images if found is None else found
-
-    def _command(self, row: str) -> str:
+    def command(self, row: str) -> str:
         choice = self.selection.choices.get(row)
-        ended = choice.seeds if choice else self.selection.diverged.get(row, ())
         return write_command(
             row,
             budget=self.budget,
             variant=self.variant,
-            seeds=ended or self.seeds,
+            seeds=choice.seeds if choice else self.seeds,
             precision=self.precision,
             options=self.options if isinstance(self.options, str) else self.options.get(row, ""),
         )

@@ -8,7 +8,8 @@ from paper_tables.deviations import Deviation
 from paper_tables.published import Value
 from paper_tables.selection import Identity
 from reproduce.recipes.paper_table import PaperTable
-from reproduce.stats.intervals import Interval, Verdict
+from reproduce.stats.against_published import Verdict
+from reproduce.stats.intervals import Interval
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class Table:
     against: tuple[Comparison, ...]
     notes: tuple[str, ...]
     footnotes: tuple[Deviation, ...]
+    family: int  # rows with a printed accuracy that may be compared: Holm's correction is over so many
 
     @property
     def name(self) -> str:

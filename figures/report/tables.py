@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from paper_tables import hyperparameters
 from paper_tables.build import build
-from paper_tables.formats.sheet import Block, Sheet, lay_out
+from paper_tables.formats.lay_out import lay_out
+from paper_tables.formats.sheet import Block, Sheet
 from paper_tables.hyperparameters import Settings
 from paper_tables.table import Table
 from reproduce.recipes import plan_table

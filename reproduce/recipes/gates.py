@@ -42,6 +42,7 @@ TABLE = PaperTable(
     headline={"as-run": _SELECTED},
     headings=("row", "published", "ours", "committed", "parameters", "MACs", "verdict"),
     against="cnn",
+    margin=0.02,
 )
 
 _SMOKE: dict[str, Any] = {

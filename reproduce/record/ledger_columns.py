@@ -32,8 +32,9 @@ COLUMNS: tuple[str, ...] = (
     "started",
     "status",
     "checkpoint",
+    "test_images",  # that the accuracies are shares of
 )
-INTEGERS = frozenset({"seed", "epochs", "params", "macs"})
+INTEGERS = frozenset({"seed", "epochs", "params", "macs", "test_images"})
 NUMBERS = frozenset(
     {
         "top1_last",

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from paper_tables import build as tables
+from paper_tables.selection import test_size
 from reproduce.recipes import TABLES, plan_table
 from reproduce.recipes.recipe import Recipe
 from reproduce.record import ledger
@@ -58,6 +59,7 @@ def run(recipe: Recipe, seed: int, top1: float, **more: Any) -> dict[str, Any]:
         "latency_ms": 4.5,
         "started": f"2026-11-{seed + 1:02d}T10:00:00+00:00",
         "status": "done",
+        "test_images": test_size(str(more.get("dataset", recipe.data.name)), recipe),
     }
     return row | more
 

@@ -16,12 +16,13 @@ from typing import Any
 
 from figures.curves import CurveRequest, draw_curves
 from figures.maps.layers import last_of_pass
-from figures.request import Request, draw
+from figures.plot_attention import draw
+from figures.request import Request
 from figures.style import STILLS, check_format
 from figures.subject import list_lines, train_command
 from reproduce.errors import UserError, did_you_mean
-from reproduce.recipes import ENTRIES
 from reproduce.recipes.recipe import Recipe
+from reproduce.recipes.registry import ENTRIES
 
 # By class and number within it, which copies of CIFAR-10 in another order keep: official test images 16, 17 and 5.
 _DOG, _HORSE, _FROG = "test:dog:1", "test:horse:1", "test:frog:1"
@@ -185,7 +186,7 @@ def _ask(part: Published, budget: str | None, label: str) -> Request:
 
 
 def _at(row: str, budget: str) -> Recipe:
-    from reproduce.recipes import resolve
+    from reproduce.recipes.registry import resolve
 
     return resolve(row, budget=budget)
 

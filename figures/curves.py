@@ -18,7 +18,7 @@ from figures.style import COLOURS, DASHES, INK, QUIET, STILLS, check_format, new
 from figures.subject import list_lines, train_command
 from paper_tables.published import read_curves, read_losses
 from reproduce.errors import UserError, did_you_mean
-from reproduce.recipes import ENTRIES, TABLES, find_table
+from reproduce.recipes.registry import ENTRIES, TABLES, find_table
 from reproduce.record.ledger import results_path
 
 METRICS = {

@@ -43,7 +43,8 @@ def plot_attention(
     as_json: Json = False,
 ) -> None:
     """Draw attention: layers x heads for a query pixel, averages, centres; as a figure or a page to click through."""
-    from figures.request import Request, draw
+    from figures.plot_attention import draw
+    from figures.request import Request
 
     request = Request(
         target=target,

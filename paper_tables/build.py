@@ -20,10 +20,11 @@ from paper_tables.selection import Choice, Selection, best_committed, count_dive
 from paper_tables.table import Row, Table
 from paper_tables.verdict import Evidence, published_value, reach
 from reproduce.errors import UserError
-from reproduce.recipes import find_entry, find_table, resolve
 from reproduce.recipes.command import write_command
 from reproduce.recipes.paper_table import PaperTable
-from reproduce.recipes.recipe import BUDGETS, Recipe, override
+from reproduce.recipes.recipe import BUDGETS, Recipe
+from reproduce.recipes.registry import find_entry, find_table, resolve
+from reproduce.recipes.settings import override
 from reproduce.stats.against_published import Verdict
 
 if TYPE_CHECKING:

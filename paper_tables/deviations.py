@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reproduce.errors import UserError
-from reproduce.recipes import find_entry, find_table
+from reproduce.recipes.registry import find_entry, find_table
 
 PATH = Path(__file__).parent / "deviations.md"
 _HEADING = re.compile(r"### ([A-Z]\d+) (.+)")

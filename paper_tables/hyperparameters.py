@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from paper_tables import deviations, published
 from paper_tables.deviations import Deviation
-from reproduce.recipes import find_table, resolve
 from reproduce.recipes.recipe import Recipe
+from reproduce.recipes.registry import find_table, resolve
 
 HEADINGS = {
     "epochs": "epochs",

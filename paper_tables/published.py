@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-from reproduce import recipes
 from reproduce.errors import UserError, did_you_mean
+from reproduce.recipes import registry
 from reproduce.record.whole_files import read_listed
 
 FOLDER = Path(__file__).parent / "published"
-TABLES = (*(name for name, table in recipes.TABLES.items() if table.train), "logged")
+TABLES = (*(name for name, table in registry.TABLES.items() if table.train), "logged")
 METRICS: tuple[str, ...] = ("top1", "top1_original", "top1_best", "top1_corrected", "top1_rerun", "top1_train")
 METRICS += ("top5", "top5_corrected", "loss", "params", "macs", "flops", "wall_ms", "seconds_per_epoch")
 VALUE_COLUMNS: tuple[str, ...] = ("table", "row", "metric", "value", "spread", "spread_of", "n", "source", "note")

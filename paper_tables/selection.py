@@ -12,21 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from reproduce.data.cards import CARDS
 from reproduce.recipes.recipe import BUDGETS, Recipe
 from reproduce.stats import intervals
 
 if TYPE_CHECKING:
     import pandas as pd
 
-TEST_IMAGES = {
-    "cifar10": 10_000,
-    "cifar10-jpeg75": 10_000,
-    "cifar100": 10_000,
-    "tiny-imagenet": 10_000,
-    "intel-scenes": 3_000,
-    "imagenet": 50_000,
-}
-_COLOUR_IMAGES = {"tiny-imagenet": 9_832}  # what A4 leaves of them
+TEST_IMAGES = {name: card.test_images for name, card in CARDS.items()}
 ACCURACIES = ("top1_last", "top1_best", "top1_val_selected", "top5_last")
 ENDED = ("done", "diverged")  # runs that came to an end of their own; others may still go on
 LATENCY = "latency_ms"
@@ -51,7 +44,7 @@ class Choice:
     """The runs of one cell: their identity, the values of each metric by seed, and the device of the costs.
 
     ``seeds`` are those of the finished and of the diverged runs together; ``finished`` counts the former, one per seed.
-    ``test_images`` is the number that every one of the runs has recorded, None where one has not or they differ.
+    ``test_images`` is the number that the runs have recorded, the least where they differ, None where one has not.
     """
 
     identity: Identity
@@ -92,7 +85,7 @@ def test_size(dataset: str, recipe: Recipe | None) -> int | None:
     if recipe is None:
         return known
     if recipe.data.drop_grey:
-        known = _COLOUR_IMAGES.get(dataset, known)
+        known = CARDS[dataset].count(drop_grey=True)[1] if dataset in CARDS else None
     limit = recipe.data.test_limit
     return recipe.accuracy_over or (known if limit is None else min(limit, known or limit))
 
@@ -186,7 +179,7 @@ def _choice(group: "pd.DataFrame") -> Choice:
     values = {name: _by_seed(done, name) for name in ACCURACIES}
     values |= {name: _by_seed(done[done["device"] == device], name) for name in COSTS}  # other machines, other times
     sizes = set(done["test_images"].dropna())
-    whole = len(sizes) == 1 and bool(done["test_images"].notna().all())
+    known = len(sizes) > 1 or bool(sizes and done["test_images"].notna().all())
     return Choice(
         Identity(**{name: str(group.iloc[0][name]) for name in Identity.__dataclass_fields__}),
         {name: found for name, found in values.items() if found},
@@ -194,7 +187,7 @@ def _choice(group: "pd.DataFrame") -> Choice:
         seeds=tuple(sorted({int(seed) for seed in group["seed"].dropna()})),
         finished=done["of_seed"].nunique(),
         diverged=len(set(group["of_seed"]) - set(done["of_seed"])),
-        test_images=int(sizes.pop()) if whole else None,
+        test_images=int(min(sizes)) if known else None,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from paper_tables.published import Value
 from paper_tables.selection import Choice, test_size
+from reproduce.data.cards import find_by_content
 from reproduce.recipes.recipe import Recipe
 from reproduce.stats.against_published import Cell, Printed, Verdict, at_chance, judge
 
@@ -99,7 +100,7 @@ def _examine(one: Evidence, variant: str, headline: str) -> Verdict | Cell:
     if one.choice is None:
         return Verdict("not run", "no finished run of this recipe")
     choice, value = one.choice, published_value(variant, one.values)
-    obstacles = _obstacles(choice, one.recipe, one.reference) or _count_images(choice, one.reference)
+    obstacles = _obstacles(choice, one.recipe, one.reference) or _check_images(choice, one.reference)
     if obstacles:
         return Verdict("not comparable", "; ".join(obstacles))
     if value is None:
@@ -115,7 +116,7 @@ def _examine(one: Evidence, variant: str, headline: str) -> Verdict | Cell:
         diverged=choice.diverged,
         unscored=choice.unscored(headline),
         headline=headline,
-        trials=choice.test_images or 0,
+        trials=test_size(one.reference.data.name, one.reference) or 0,
         classes=one.reference.model.classes,
     )
     return Cell(runs, as_printed(value), lost)
@@ -138,16 +139,22 @@ def _obstacles(choice: Choice, recipe: Recipe | None, reference: Recipe) -> list
     return [f"changed settings: {', '.join(changed)}"] if changed else []
 
 
-def _count_images(choice: Choice, reference: Recipe) -> list[str]:
-    """Return what is wrong with the number of test images: a verdict needs the official one, recorded with each run."""
+def _check_images(choice: Choice, reference: Recipe) -> list[str]:
+    """Return what is wrong with the number of test images: a verdict needs the official one.
+
+    Older runs have not recorded theirs; what is known of the content of their data stands for it.
+    """
     if not choice.finished:
         return []
-    official = test_size(reference.data.name, reference)
+    official, measured = test_size(reference.data.name, reference), choice.test_images
+    card = find_by_content(choice.identity.data_sha256)
+    if measured is None and card is not None and reference.data.test_limit is None:
+        measured = test_size(card.name, reference)
     if official is None:
         return [f"the official number of test images of {reference.data.name} is not known"]
-    if choice.test_images is None:
+    if measured is None:
         return ["on how many test images these runs were measured is not recorded"]
-    return [] if choice.test_images == official else [f"{choice.test_images:,} test images, not {official:,}"]
+    return [] if measured == official else [f"{measured:,} test images, not {official:,}"]
 
 
 def _flat(node: Any, prefix: str) -> dict[str, Any]:

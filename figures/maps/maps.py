@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from figures.maps.layers import Slice, has_class_token, is_local
-from reproduce.models import attentive
+from reproduce.models.networks import attentive
 
 if TYPE_CHECKING:
     from reproduce.recipes.recipe import Recipe

@@ -11,7 +11,7 @@ from pathlib import Path
 from paper_tables.formats.sheet import Block, Text
 from paper_tables.measured import MEASURED
 from reproduce.errors import UserError
-from reproduce.recipes import TABLES
+from reproduce.recipes.registry import TABLES
 
 FOLDER = MEASURED / "bench"
 

@@ -21,7 +21,7 @@ from paper_tables.formats.sheet import Block, Text
 from paper_tables.measured import MEASURED, committed_runs
 from paper_tables.published import FOLDER as PUBLISHED
 from paper_tables.selection import ENDED
-from reproduce.recipes import TABLES
+from reproduce.recipes.registry import TABLES
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,9 +9,10 @@ from paper_tables.formats.lay_out import lay_out
 from paper_tables.formats.sheet import Block, Sheet
 from paper_tables.hyperparameters import Settings
 from paper_tables.table import Table
-from reproduce.recipes import plan_table
 from reproduce.recipes.paper_table import PaperTable
-from reproduce.recipes.recipe import BUDGETS, Recipe, override
+from reproduce.recipes.recipe import BUDGETS, Recipe
+from reproduce.recipes.registry import plan_table
+from reproduce.recipes.settings import override
 
 if TYPE_CHECKING:
     import pandas as pd

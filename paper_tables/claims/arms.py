@@ -7,8 +7,9 @@ import functools
 from dataclasses import dataclass
 
 from reproduce.errors import UserError
-from reproduce.recipes import resolve
-from reproduce.recipes.recipe import Recipe, override, read_settings
+from reproduce.recipes.recipe import Recipe
+from reproduce.recipes.registry import resolve
+from reproduce.recipes.settings import override, read_settings
 
 
 @dataclass(frozen=True)

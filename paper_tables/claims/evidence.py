@@ -17,7 +17,7 @@ from paper_tables.published import read_curves as read_published_curves
 from paper_tables.published import read_table as read_published_table
 from paper_tables.selection import TEST_IMAGES
 from reproduce.errors import UserError
-from reproduce.recipes import ENTRIES
+from reproduce.recipes.registry import ENTRIES
 from reproduce.stats.two_samples import Sample
 
 _PRINTED = {

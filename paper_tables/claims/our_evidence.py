@@ -15,7 +15,7 @@ from paper_tables.claims.claim import Missing, Study
 from paper_tables.claims.evidence import Curves, Evidence, Evidenced, Found, Maps
 from paper_tables.claims.measured_files import read_curve, read_quantities
 from paper_tables.selection import COSTS, Choice, best_committed, test_size
-from reproduce.recipes import ENTRIES, find_table
+from reproduce.recipes.registry import ENTRIES, find_table
 from reproduce.stats.two_samples import Sample
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from torch import Tensor
 from reproduce.bench.report import choose
 from reproduce.bench.timing import quartiles, time_on_device
 from reproduce.kernels import capture_inference
-from reproduce.models import build
-from reproduce.recipes import ENTRIES, TABLES, resolve
+from reproduce.models.networks import build
 from reproduce.recipes.architectures import San
+from reproduce.recipes.registry import ENTRIES, TABLES, resolve
 from reproduce.training.cost import PROTOCOL_REPETITIONS, PROTOCOL_WARMUPS
 
 REPETITIONS = PROTOCOL_REPETITIONS

@@ -15,10 +15,10 @@ from torch.nn import functional as F
 
 from reproduce.bench.timing import ratios, time_in_turns
 from reproduce.errors import UserError
-from reproduce.models import attention_layers, build, count_macs, use_path
-from reproduce.recipes import find_entry, resolve
-from reproduce.training.evaluate import arithmetic
-from reproduce.training.train import make_optimiser
+from reproduce.models.networks import attention_layers, build, count_macs, use_path
+from reproduce.recipes.registry import find_entry, resolve
+from reproduce.training.optimiser import make_optimiser
+from reproduce.training.precision import arithmetic
 
 ROWS = ("quadratic", "quadratic-aniso", "learned", "learned-content", "learned-content-ha", "vit", "vit-ha")
 _BATCH = {"cpu": 16, "cuda": 100}

@@ -18,10 +18,10 @@ from reproduce.bench.report import choose, describe, fill_times
 from reproduce.bench.rivals import contest, measure_each
 from reproduce.bench.roofline import Roof
 from reproduce.bench.unfold import CHAIN, UNFOLD, Formulation, attending_by
-from reproduce.models import build
-from reproduce.recipes import ENTRIES, resolve
+from reproduce.models.networks import build
 from reproduce.recipes.architectures import San
-from reproduce.training.train import make_optimiser
+from reproduce.recipes.registry import ENTRIES, resolve
+from reproduce.training.optimiser import make_optimiser
 
 _PIXELS = 64 * 224**2  # of a batch at most: the unfold form holds k * k values a pixel and channel
 _ERROR = "error: logits at evaluation against the unfold form in float64"

@@ -8,10 +8,10 @@ Nothing is timed. The tables read the committed file; a test compares it with th
 from collections.abc import Sequence
 from typing import Any
 
-from reproduce.models import build, count_macs, count_parameters, use_path
+from reproduce.models.networks import build, count_macs, count_parameters, use_path
 from reproduce.models.san_cost import count_flops
-from reproduce.recipes import ENTRIES, find_entry, resolve
 from reproduce.recipes.architectures import San
+from reproduce.recipes.registry import ENTRIES, find_entry, resolve
 
 
 def measure(kind: str, rows: Sequence[str] | None, repetitions: int) -> tuple[list[dict[str, Any]], list[str]]:

@@ -43,7 +43,7 @@ def bench(
     as_json: Json = False,
 ) -> None:
     """Measure speed in pairs within one process: fast against naive, ours against the usual."""
-    from reproduce.bench import check_plot, draw_result, measure_suite, plan_suite, shorten, write_result
+    from reproduce.bench.suites import check_plot, draw_result, measure_suite, plan_suite, shorten, write_result
 
     if cpu == gpu:
         raise UserError("bench measures on one kind of device", "add --cpu or --gpu")

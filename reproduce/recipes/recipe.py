@@ -1,31 +1,32 @@
 """A recipe: everything that fixes a run, as one frozen dataclass. No torch.
 
-Variants, budgets and ``--set key=value`` are all the same thing: a mapping of dotted keys to values, laid over a
-recipe by :func:`override`.
-
-    recipe = override(recipe, {"model.heads": 16, "optimiser.lr": 0.05})
-    recipe.sha256()                       # names the run
-    Recipe.from_json(recipe.to_json())    # round trip
+recipe = Recipe(row="vit", label="ViT", table="accuracy", model=VisionTransformer())
+recipe.sha256()                       # names the run
+Recipe.from_json(recipe.to_json())    # round trip
 """
 
 import dataclasses
 import hashlib
 import json
-import types
 import typing
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from reproduce.errors import UserError, did_you_mean
-from reproduce.recipes.architectures import FAMILIES, Architecture
+from reproduce.errors import UserError
+from reproduce.recipes.architectures import Architecture
+from reproduce.recipes.serialise import dump, essential, plain, revive
 
 Variant = Literal["described", "as-run", "original"]
 Budget = Literal["smoke", "short", "paper"]
 EvalMode = Literal["eval", "train-bn", "train"]
+Precision = Literal["fp32", "tf32", "bf16"]
+Execution = Literal["eager", "compiled", "graphed"]  # ways to carry out a step, no part of what fixes a result
 VARIANTS: tuple[str, ...] = typing.get_args(Variant)
 BUDGETS: tuple[str, ...] = typing.get_args(Budget)
 EVAL_MODES: tuple[str, ...] = typing.get_args(EvalMode)
+
+PRECISIONS: tuple[str, ...] = typing.get_args(Precision)
+EXECUTIONS: tuple[str, ...] = typing.get_args(Execution)
 
 CIFAR_MEAN = (0.4914, 0.4822, 0.4465)
 CIFAR_STD = (0.2023, 0.1994, 0.2010)
@@ -167,7 +168,7 @@ class Recipe:
 
     def to_json(self) -> str:
         """Return canonical JSON: sorted keys, the model tagged with its family."""
-        return _dump(_plain(self))
+        return dump(plain(self))
 
     @classmethod
     def from_json(cls, text: str) -> "Recipe":
@@ -178,7 +179,7 @@ class Recipe:
             raise UserError(f"the recipe is not JSON ({error})", "it may be cut off; run the row again") from None
         if not isinstance(document, dict):
             raise UserError("the recipe is not a JSON object", "it may be cut off; run the row again")
-        return _revive(cls, document, "recipe")
+        return revive(cls, document, "recipe")
 
     def sha256(self) -> str:
         """Return the digest that names this recipe: every field that is not at its default, but the printed label.
@@ -186,171 +187,4 @@ class Recipe:
         So a setting that a later version adds leaves the digests of recipes without it, and their recorded runs, as
         they are. A default itself must never change: a test holds the defaults' own digest.
         """
-        return hashlib.sha256(_dump(_essential(dataclasses.replace(self, label=""))).encode()).hexdigest()
-
-
-def override(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
-    """Return ``recipe`` with dotted ``changes`` laid over it; a text value is read as the field's type.
-
-    Raises:
-        UserError: an unknown key (the nearest one is offered) or a value of another type.
-    """
-    for key, value in changes.items():
-        recipe = _replace(recipe, key.split("."), value, key)
-    return recipe
-
-
-NAMES = ("row", "label", "table", "variant", "budget", "scale", "data.name")
-
-
-def keys(recipe: Recipe) -> list[str]:
-    """Return every dotted key that a user may set; what names the run (row, budget ...) has options of its own."""
-    return [key for key, _ in _leaves(recipe, "") if key not in NAMES]
-
-
-def override_settings(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
-    """Return ``recipe`` with a user's ``changes``: :func:`override` for the keys that :func:`keys` lists.
-
-    Raises:
-        UserError: as :func:`override`, and for a key that names the run.
-    """
-    for key in changes:
-        if key in NAMES:
-            raise UserError(f"'{key}' is not a setting", f"it has an option of its own, or names the row: {recipe.row}")
-    return override(recipe, changes)
-
-
-def read_settings(settings: typing.Iterable[str]) -> dict[str, str]:
-    """Split ``["a.b=1"]`` into ``{"a.b": "1"}``; raises UserError where the equals sign is missing."""
-    changes = {}
-    for setting in settings:
-        key, equals, value = setting.partition("=")
-        if not equals or not key:
-            raise UserError(f"'{setting}' is not of the form key=value", "for example: --set optimiser.lr=0.05")
-        changes[key.strip()] = value.strip()
-    return changes
-
-
-def read_eval_mode(name: str) -> EvalMode:
-    """Return the evaluation mode called ``name``; raises UserError with the nearest one."""
-    return typing.cast(EvalMode, _read(name, EvalMode, "--eval-mode"))
-
-
-def _leaves(node: Any, prefix: str) -> typing.Iterator[tuple[str, Any]]:
-    for item in dataclasses.fields(node):
-        value = getattr(node, item.name)
-        if dataclasses.is_dataclass(value):
-            yield from _leaves(value, f"{prefix}{item.name}.")
-        else:
-            yield f"{prefix}{item.name}", value
-
-
-def _replace(node: Any, path: list[str], value: Any, key: str) -> Any:
-    head, *rest = path
-    names = [item.name for item in dataclasses.fields(node)]
-    if head not in names:
-        raise UserError(f"no setting is called '{key}'", _nearest_key(node, path, key))
-    current = getattr(node, head)
-    if rest:
-        if not dataclasses.is_dataclass(current):
-            raise UserError(f"no setting is called '{key}'", f"'{head}' has no parts")
-        return dataclasses.replace(node, **{head: _replace(current, rest, value, key)})
-    if dataclasses.is_dataclass(current):
-        parts = ", ".join(item.name for item in dataclasses.fields(current))
-        raise UserError(f"'{key}' is a group of settings", f"name one of its parts: {parts}")
-    hint = typing.get_type_hints(type(node))[head]
-    return dataclasses.replace(node, **{head: _read(value, hint, key)})
-
-
-def _nearest_key(node: Any, path: list[str], key: str) -> str:
-    prefix = key[: len(key) - len(".".join(path))]
-    known = [prefix + name for name, _ in _leaves(node, "") if prefix + name not in NAMES]
-    same_leaf = [name for name in known if name.rsplit(".", 1)[-1] == path[-1]]
-    return f"did you mean '{same_leaf[0]}'?" if same_leaf else did_you_mean(key, known)
-
-
-def _read(value: Any, hint: Any, key: str) -> Any:
-    """Read ``value`` (text from the command line, or a Python value) as ``hint``."""
-    origin = typing.get_origin(hint)
-    if origin is Literal:
-        choices = typing.get_args(hint)
-        if value in choices:
-            return value
-        raise UserError(f"{key} cannot be '{value}'", did_you_mean(str(value), choices))
-    if origin in (types.UnionType, typing.Union):
-        if value is None or value == "none":
-            return None
-        return _read(value, next(kind for kind in typing.get_args(hint) if kind is not type(None)), key)
-    if origin is tuple:
-        parts = [part for part in value.split(",") if part] if isinstance(value, str) else list(value)
-        return tuple(_read(part, typing.get_args(hint)[0], key) for part in parts)
-    if hint is bool:
-        words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-        found = words.get(str(value).lower())
-        if found is None:
-            raise UserError(f"{key} takes true or false, not '{value}'", f"for example: --set {key}=true")
-        return found
-    try:
-        if isinstance(value, bool) or (hint is int and isinstance(value, float)):
-            raise ValueError
-        return hint(value)
-    except (TypeError, ValueError):
-        names = {int: "a whole number", float: "a number", str: "a word"}
-        raise UserError(f"{key} takes {names.get(hint, hint)}, not '{value}'", f"see: {key} in the recipe") from None
-
-
-def _plain(node: Any) -> Any:
-    if dataclasses.is_dataclass(node) and not isinstance(node, type):
-        plain = {item.name: _plain(getattr(node, item.name)) for item in dataclasses.fields(node)}
-        family = getattr(node, "family", None)
-        return {"family": family, **plain} if family else plain
-    return list(node) if isinstance(node, tuple) else node
-
-
-def _essential(node: Any) -> Any:
-    """Return ``node`` as :func:`_plain` does, without the fields that are at their defaults."""
-    if not dataclasses.is_dataclass(node) or isinstance(node, type):
-        return _plain(node)
-    family = getattr(node, "family", None)
-    kept = {"family": family} if family else {}
-    for item in dataclasses.fields(node):
-        value = getattr(node, item.name)
-        default = item.default_factory() if item.default_factory is not dataclasses.MISSING else item.default
-        if value != default:
-            kept[item.name] = _essential(value)
-    return kept
-
-
-def _dump(document: Any) -> str:
-    return json.dumps(document, sort_keys=True, separators=(",", ":"))
-
-
-def _revive(kind: type, document: Mapping[str, Any], where: str) -> Any:
-    hints = typing.get_type_hints(kind)
-    unknown = set(document) - set(hints) - {"family"}
-    missing = [
-        item.name
-        for item in dataclasses.fields(kind)
-        if item.name not in document
-        and item.default is dataclasses.MISSING
-        and item.default_factory is dataclasses.MISSING
-    ]
-    if unknown or missing:
-        wrong = f"no field '{min(unknown)}'" if unknown else f"'{missing[0]}' is missing"
-        raise UserError(f"the {where} does not fit this version: {wrong}", "run the row again with this version")
-    values = {}
-    for name, value in document.items():
-        if name == "family":
-            continue
-        if name == "model":
-            family = value.get("family") if isinstance(value, dict) else None
-            if family not in FAMILIES:
-                raise UserError(f"no model family is called '{family}'", did_you_mean(str(family), FAMILIES))
-            values[name] = _revive(FAMILIES[family], value, "model")
-        elif dataclasses.is_dataclass(hints[name]):
-            if not isinstance(value, dict):
-                raise UserError(f"'{name}' of the {where} is not a group", "run the row again with this version")
-            values[name] = _revive(hints[name], value, name)  # type: ignore[arg-type]
-        else:
-            values[name] = _read(value, hints[name], name)
-    return kind(**values)
+        return hashlib.sha256(dump(essential(dataclasses.replace(self, label=""))).encode()).hexdigest()

@@ -21,10 +21,10 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from reproduce.errors import UserError
 from reproduce.record import ledger
-from reproduce.runs.launch import Session, choose_device
 from reproduce.runs.place import RETRIES, Place
 from reproduce.runs.plan import find_done
-from reproduce.runs.processes import show_events
+from reproduce.runs.progress import show_events
+from reproduce.runs.session import Session, choose_device
 from reproduce.training.run import Run
 
 _PATIENCE = 5.0  # seconds until an address counts as deaf

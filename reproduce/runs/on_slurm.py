@@ -13,8 +13,8 @@ import submitit
 
 from reproduce.errors import UserError
 from reproduce.record import ledger
-from reproduce.runs.launch import Session, choose_device
 from reproduce.runs.place import RETRIES, Place
+from reproduce.runs.session import Session, choose_device
 from reproduce.training.run import Run
 
 FOLDER = "slurm"  # beside the ledger: submitit's scripts, logs and pickles of our own arguments

@@ -3,10 +3,8 @@
 rows = finish_in_parallel(session, runs, command, jobs=2)
 """
 
-import logging
 import multiprocessing
 import signal
-import sys
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
@@ -15,12 +13,10 @@ from dataclasses import astuple, replace
 from multiprocessing.managers import SyncManager
 from typing import Any
 
-from tqdm import tqdm
-
-from reproduce.console.logs import LOG
 from reproduce.console.signals import die_with_parent, hold_signals, notes_of
 from reproduce.errors import UserError
-from reproduce.runs.launch import Event, Session
+from reproduce.runs.progress import show_events
+from reproduce.runs.session import Session
 from reproduce.training.deadline import Deadline
 from reproduce.training.run import Run
 
@@ -101,22 +97,3 @@ def _finish(session: Session, run: Run, command: str) -> dict[str, Any] | None:
 def _obey(*_: int) -> None:
     if _STOP.is_set():
         raise KeyboardInterrupt
-
-
-def show_events(events: Any, runs: list[Run]) -> None:
-    """Show what workers put into the queue ``events`` until a None comes.
-
-    One bar over all epochs on a terminal, a line an epoch elsewhere.
-    """
-    total = sum(run.recipe.total_epochs for run in runs)
-    done: dict[str, int] = {}
-    lines = not sys.stderr.isatty() or not LOG.isEnabledFor(logging.INFO)
-    with tqdm(total=total, unit="epoch", dynamic_ncols=True, leave=False, disable=lines) as bar:
-        while (parts := events.get()) is not None:
-            event = Event(*parts)
-            if bar.disable:
-                LOG.info(event.line())
-                continue
-            bar.update(event.epoch - done.get(event.name, 0))
-            done[event.name] = event.epoch
-            bar.set_postfix_str(f"{event.name}: {event.brought}")

@@ -4,15 +4,23 @@ list_records("runs"), read_run("vit-smoke-described-s0")
 """
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from reproduce.data.source import KNOWN_NAMES
+from reproduce.data.cards import KNOWN_NAMES
 from reproduce.errors import UserError, did_you_mean
-from reproduce.recipes import ENTRIES, TABLES, resolve
 from reproduce.recipes.command import write_options
-from reproduce.recipes.recipe import Recipe, keys
-from reproduce.record import checksummed_csv, ledger, manifest
+from reproduce.recipes.recipe import Recipe
+from reproduce.recipes.registry import ENTRIES, TABLES, resolve
+from reproduce.recipes.settings import keys
+from reproduce.record import ledger, manifest
+from reproduce.runs.plan import find_done
+from reproduce.training.history import read_history
+from reproduce.training.run import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 KINDS = ("tables", "rows", "figures", "runs")
 _SHOWN = ("run_id", "budget", "variant", "dataset", "seed", "precision", "top1_val_selected", "top1_last", "status")
@@ -107,6 +115,20 @@ def repeat_command(line: dict[str, Any], facts: dict[str, Any]) -> str:
     return f"attnrepro train {recipe.row} --budget {recipe.budget} {options}".rstrip()
 
 
+def report_runs(runs: Sequence[Run], table: "pd.DataFrame") -> list[dict[str, Any]]:
+    """Return what the ledger ``table`` has of ``runs``, with a line per run that ``says`` it."""
+    records: list[dict[str, Any]] = []
+    for run in runs:
+        line = find_done(table, run)
+        if line is None:
+            says = f"{run.run_id}: not finished; the same command goes on"
+            records.append({"run_id": run.run_id, "status": "unfinished", "says": says})
+            continue
+        says = f"{run.run_id}: top-1 {line['top1_last']:.4f} last, {line['top1_best']:.4f} best on test"
+        records.append(_plain(line) | {"says": says})
+    return records
+
+
 def describe_run(record: dict[str, Any]) -> str:
     """Return a run as text: what it is, its curve, what it cost, and the command that repeats it."""
     line, facts = record["ledger"], record["manifest"]
@@ -135,18 +157,6 @@ def draw_curve(values: list[float]) -> str:
     low, high = min(values), max(values)
     reach = (high - low) or 1.0
     return "".join(_BARS[1 + round(7 * (value - low) / reach)] for value in values)
-
-
-def read_history(path: Path) -> list[dict[str, float | None]]:
-    """Return the curve in a run's ``history.csv``, None where nothing was measured; UserError where it is damaged."""
-    again = "train the row again with --resume never"
-    try:
-        return [
-            {name: float(cell) if cell else None for name, cell in line.items()}
-            for line in checksummed_csv.read_file(path, again)
-        ]
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} is not a whole curve ({error})", again) from None
 
 
 def _value(recipe: Recipe, key: str) -> Any:

@@ -18,11 +18,12 @@ import torch
 from torch import Tensor
 
 from reproduce.errors import UserError
-from reproduce.models import build
+from reproduce.models.networks import build
 from reproduce.models.official_san import count_blocks, from_official, is_pairwise, strip_prefix, to_official
-from reproduce.recipes import TABLES, resolve
 from reproduce.recipes.architectures import San
-from reproduce.recipes.recipe import Recipe, override
+from reproduce.recipes.recipe import Recipe
+from reproduce.recipes.registry import TABLES, resolve
+from reproduce.recipes.settings import override
 from reproduce.training.checkpoint import Weights
 
 SUFFIXES = (".pth", ".tar")

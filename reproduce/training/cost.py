@@ -14,8 +14,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from reproduce.training.evaluate import arithmetic
 from reproduce.training.malloc import return_freed_memory
+from reproduce.training.precision import arithmetic
 
 PROTOCOL_WARMUPS, PROTOCOL_REPETITIONS = 10, 300
 

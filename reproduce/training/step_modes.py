@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from reproduce.errors import UserError
-from reproduce.training.evaluate import arithmetic
+from reproduce.training.precision import arithmetic
 
 Passes = Callable[[Tensor], Tensor]
 

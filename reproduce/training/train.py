@@ -11,42 +11,32 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
 
+from reproduce.console.options import RunOptions
 from reproduce.data.batches import Batches
 from reproduce.data.dataset import Dataset, hold_out
 from reproduce.data.rng import seed_global
 from reproduce.errors import UserError
-from reproduce.models import build, prefers_channels_last
-from reproduce.recipes.recipe import Optimiser, Recipe
-from reproduce.record import checksummed_csv
+from reproduce.models.networks import build, prefers_channels_last
+from reproduce.record.correct import NAME, write_correct
 from reproduce.training.checkpoint import fill, load_state, save_state, save_weights
 from reproduce.training.deadline import Deadline
 from reproduce.training.distributed import ALONE, Ranks
-from reproduce.training.evaluate import Score, evaluate, set_products
+from reproduce.training.evaluate import Score, evaluate
 from reproduce.training.head_positions import record_positions
+from reproduce.training.history import write_history
 from reproduce.training.malloc import keep_freed_memory
+from reproduce.training.optimiser import initialise_kaiming, make_optimiser, smoothed_cross_entropy
+from reproduce.training.precision import set_products
 from reproduce.training.run import Run
 from reproduce.training.schedule import learning_rate
 from reproduce.training.step_modes import prepare, translated
 
-HISTORY = (
-    "epoch",
-    "lr",
-    "train_loss",
-    "train_top1",
-    "val_loss",
-    "val_top1",
-    "test_loss",
-    "test_top1",
-    "test_top5",
-    "seconds",
-)
 _EVALUATION_BATCH = 200
 
 
@@ -60,6 +50,7 @@ class Progress:
     seconds: float = 0.0  # spent in training steps
     images: int = 0
     diverged: bool = False
+    right: dict[str, str] = field(default_factory=dict)  # bits in hexadecimal, by kind: see `record.correct`
 
 
 Report = Callable[[Progress, int], None]
@@ -71,12 +62,11 @@ def train(
     dataset: Dataset,
     *,
     device: torch.device,
-    resume: bool = True,
+    options: RunOptions | None = None,
     deadline: Deadline | None = None,
     on_epoch: Report | None = None,
     on_step: Steps | None = None,
     ranks: Ranks = ALONE,
-    execution: str = "eager",
 ) -> tuple[nn.Module, Progress]:
     """Train ``run`` to its last epoch and return the network and its progress; state is saved after every epoch.
 
@@ -84,19 +74,18 @@ def train(
         run: recipe, data, seed and precision.
         dataset: the images of ``run.source``.
         device: where to train.
-        resume: go on from the run's ``last.pt`` where there is one.
+        options: whether to go on from the run's ``last.pt``, and how steps are carried out.
         deadline: stop after the last epoch that ends before it, or the first of all (``progress.epoch`` tells).
         on_epoch: called with the progress and the number of epochs after each one.
         on_step: called with the epoch, the step and the number of steps.
         ranks: the processes that share the run; only the first one writes.
-        execution: how passes are carried out (`run.EXECUTIONS`); no part of the run's identity.
 
     Raises:
         UserError: a checkpoint of another run, a folder that cannot be written, sizes that do not fit.
     """
-    recipe = run.recipe
-    trainer = Trainer(run, dataset, device, ranks, execution)
-    if resume:
+    recipe, options = run.recipe, options or RunOptions()
+    trainer = Trainer(run, dataset, device, ranks, options.execution)
+    if options.resumes:
         trainer.resume()
     progress, deadline = trainer.progress, deadline or Deadline()
     try:
@@ -131,8 +120,7 @@ class Trainer:
         if recipe.initialisation == "kaiming":
             initialise_kaiming(self.model)
         self.model.to(device)
-        innermost = prefers_channels_last(self.model)
-        if innermost:
+        if prefers_channels_last(self.model):
             self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if ranks.world > 1 and recipe.eval_mode != "eval":
             raise UserError(
@@ -143,6 +131,13 @@ class Trainer:
         self.execution = execution
         self.passes = prepare(execution, network, precision=run.precision, device=device, world=ranks.world)
         self.optimiser = make_optimiser(self.model, recipe.optimiser)
+        self._read(dataset)
+        self.progress = Progress()
+        self.saved = 0  # the epoch that last.pt holds
+
+    def _read(self, dataset: Dataset) -> None:
+        """Put the images on the device, in batches for training, selection and testing."""
+        recipe, innermost = self.run.recipe, prefers_channels_last(self.model)
         chosen, held_out = hold_out(dataset.train, recipe.data.holdout)
         if len(chosen) == 0:
             raise UserError(f"'{dataset.source.name}' has no training images", "choose other data, or use `eval`")
@@ -153,12 +148,12 @@ class Trainer:
             mean,
             std,
             augmentation=recipe.augmentation,
-            seed=run.seed,
-            device=device,
+            seed=self.run.seed,
+            device=self.device,
             drop_last=recipe.drop_last,
             reshuffle=recipe.reshuffle,
             channels_last=innermost,
-            share=(ranks.rank, ranks.world),
+            share=(self.ranks.rank, self.ranks.world),
         )
         if len(self.training) == 0:
             raise UserError(
@@ -167,12 +162,10 @@ class Trainer:
         # B17 depends on how the test images fall into batches: the report uses the training batch size
         test_size = size if recipe.batch_mean_accuracy or recipe.eval_mode != "eval" else _EVALUATION_BATCH
         measured = functools.partial(
-            Batches, batch_size=test_size, mean=mean, std=std, device=device, channels_last=innermost
+            Batches, batch_size=test_size, mean=mean, std=std, device=self.device, channels_last=innermost
         )
         self.test = measured(dataset.test)
         self.validation = measured(held_out) if held_out else None
-        self.progress = Progress()
-        self.saved = 0  # the epoch that last.pt holds
 
     def resume(self) -> None:
         """Go on from ``last.pt`` where there is one."""
@@ -244,11 +237,16 @@ class Trainer:
         line: dict[str, float | None] = {}
         test = self._score(self.test)
         line |= {"test_loss": test.loss, "test_top1": test.top1, "test_top5": test.top5}
+        right = self.progress.right
+        right["last"] = np.packbits(test.right_N.numpy()).tobytes().hex()
+        if all(test.top1 > (past.get("test_top1") or -1.0) for past in self.progress.history):
+            right["best"] = right["last"]
         if self.validation is not None:
             held = self._score(self.validation)
             line |= {"val_loss": held.loss, "val_top1": held.top1}
             best = self.progress.selected
             if best is None or held.top1 > best["val_top1"]:
+                right["selected"] = right["last"]
                 self.progress.selected = {"epoch": epoch, "val_top1": held.top1, "test_top1": test.top1}
                 save_weights(self.run.folder / "best.safetensors", self.model, self.run.recipe, epoch)
         elif epoch == self.run.recipe.total_epochs:
@@ -281,62 +279,7 @@ class Trainer:
             "progress": self.progress.__dict__,
         }
         save_state(folder / "last.pt", self.run.identity, state)
+        if self.progress.right:
+            bits = {kind: bytes.fromhex(text) for kind, text in self.progress.right.items()}
+            write_correct(folder / NAME, data=self.run.source.sha256, images=self.test.count, bits=bits)
         self.saved = self.progress.epoch
-
-
-def initialise_kaiming(model: nn.Module) -> None:
-    """Draw every weight of more than one dimension from Kaiming's normal (fan in, gain sqrt 2); set biases to 0.
-
-    He et al. 2015, Eq. 10; torch's defaults of ``kaiming_normal_``. Scales of normalisation stay as they are.
-    """
-    for name, weight in model.named_parameters():
-        if weight.dim() > 1:
-            nn.init.kaiming_normal_(weight)
-        elif name.rsplit(".", 1)[-1] == "bias":
-            nn.init.zeros_(weight)
-
-
-def make_optimiser(model: nn.Module, choice: Optimiser) -> torch.optim.Optimizer:
-    """Return SGD or Adam, on CUDA as one fused kernel.
-
-    Gaussian centres and spreads are kept from weight decay unless ``decay_positions`` (B15).
-    """
-    exempt: list[nn.Parameter] = []
-    decayed: list[nn.Parameter] = []
-    for name, weight in model.named_parameters():
-        positional = name.rsplit(".", 1)[-1] in ("centres", "spreads")
-        (exempt if positional and not choice.decay_positions else decayed).append(weight)
-    groups = [{"params": decayed}]
-    if exempt:
-        groups.append({"params": exempt, "weight_decay": 0.0})  # type: ignore[dict-item]
-    # on a CPU torch's plain step stays: recorded runs are of it
-    fused = next(model.parameters()).is_cuda
-    if choice.kind == "adam":
-        return torch.optim.Adam(groups, lr=choice.lr, weight_decay=choice.weight_decay, fused=fused)
-    return torch.optim.SGD(
-        groups,
-        lr=choice.lr,
-        momentum=choice.momentum,
-        nesterov=choice.nesterov and choice.momentum > 0,
-        weight_decay=choice.weight_decay,
-        fused=fused,
-    )
-
-
-def smoothed_cross_entropy(logits_BC: Tensor, y_B: Tensor, recipe: Recipe) -> Tensor:
-    """Return the mean cross-entropy with the recipe's label smoothing.
-
-    ``others`` puts 1 - eps on the label and eps / (C - 1) on each other class, as SAN's code does; that is torch's
-    form with eps * C / (C - 1). ``uniform`` is torch's own.
-    """
-    epsilon = recipe.label_smoothing
-    if epsilon and recipe.smoothing_form == "others":
-        classes = logits_BC.shape[1]
-        epsilon = epsilon * classes / (classes - 1)
-    return F.cross_entropy(logits_BC, y_B, label_smoothing=epsilon)
-
-
-def write_history(path: Path, history: list[dict[str, float | None]]) -> None:
-    """Write the curve of a run: one line an epoch, empty cells where nothing was evaluated."""
-    cells = ([line.get(name) for name in HISTORY] for line in history)
-    checksummed_csv.write_file(path, HISTORY, (["" if cell is None else repr(cell) for cell in row] for row in cells))

@@ -7,14 +7,14 @@ import torch
 from torch import Tensor, nn
 
 from reproduce.data.source import identify
-from reproduce.models import build
-from reproduce.recipes import resolve
+from reproduce.models.networks import build
 from reproduce.recipes.recipe import Recipe
+from reproduce.recipes.registry import resolve
 from reproduce.record import ledger, manifest
 from reproduce.training.checkpoint import save_weights
 from reproduce.training.head_positions import record_positions
+from reproduce.training.history import write_history
 from reproduce.training.run import Run, fit_to_data
-from reproduce.training.train import write_history
 
 SMALL = {"model.width": 8, "model.hidden": 8}
 

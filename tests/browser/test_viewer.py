@@ -13,7 +13,8 @@ import pytest
 from figures.images import find_picture, prepare
 from figures.maps.average import average_attention
 from figures.maps.maps import run_layers
-from figures.request import Request, draw
+from figures.plot_attention import draw
+from figures.request import Request
 from figures.subject import Subject, open_subject
 from tests.browser.devtools import Browser, Page, find_chromium
 from tests.browser.runs import make_run

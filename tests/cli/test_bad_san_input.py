@@ -8,9 +8,9 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from cli import app
-from reproduce.models import build
+from reproduce.models.networks import build
 from reproduce.models.official_san import to_official
-from reproduce.recipes import resolve
+from reproduce.recipes.registry import resolve
 
 NAMES = ("buildings", "forest", "glacier", "mountain", "sea", "street")
 

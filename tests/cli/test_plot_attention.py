@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 import figures.subject
 from cli import app
-from reproduce.recipes import resolve
+from reproduce.recipes.registry import resolve
 from tests.browser.runs import make_run
 
 TINY = {"model.width": 8, "model.hidden": 8, "data.train_limit": 40, "data.test_limit": 20, "epochs": 1}

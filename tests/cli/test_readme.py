@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from cli import app
 from paper_tables.measured import MEASURED
-from reproduce.recipes import find_table, resolve
-from reproduce.recipes.recipe import read_settings
+from reproduce.recipes.registry import find_table, resolve
+from reproduce.recipes.settings import read_settings
 
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text()
 EXAMPLES = [code for code in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "import torch" in code]
@@ -36,7 +36,7 @@ def test_a_command_is_one_that_the_verb_takes(words: list[str]) -> None:
         resolve(
             given["row"],
             variant=given["variant"],
-            budget=given["budget"],
+            budget=given["budget"] or "smoke",
             changes=read_settings(given["settings"] or []),
         )
     if words[0] == "table" and given["name"] != "NAME":

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from cli import app
 from reproduce.console import output
-from reproduce.recipes import TABLES
+from reproduce.recipes.registry import TABLES
 from reproduce.record import ledger
 
 SHARED = Path(os.environ.get("ATTNREPRO_SHARED", Path(__file__).resolve().parents[3] / "shared"))
@@ -235,7 +235,7 @@ def test_heads_beat_chance_on_the_embedded_images() -> None:
         (["tabel"], "error: no such command 'tabel'", ""),
         (["claims", "C14", "gates"], "error: got unexpected extra argument", " claims"),
         (["train", "learned", "--max-minutes", "abc"], "error: invalid value for '--max-minutes'", " train"),
-        (["train"], "error: missing argument 'row'", " train"),
+        (["train"], "error: missing argument 'ROW'", " train"),
         (["--bogus"], "error: no such option: --bogus", ""),
     ],
 )

@@ -8,8 +8,8 @@ import pandas as pd
 
 from paper_tables import build as tables
 from paper_tables.selection import test_size
-from reproduce.recipes import TABLES, plan_table
 from reproduce.recipes.recipe import Recipe
+from reproduce.recipes.registry import TABLES, plan_table
 from reproduce.record import ledger
 
 DATA = "0123456789ab" + "0" * 52

@@ -11,12 +11,12 @@ import pytest
 import torch
 
 from reproduce.bench import kernels as kernel_suite
-from reproduce.bench import measure_suite
 from reproduce.bench.counted_cost import Layer
 from reproduce.bench.operator_case import Problem
+from reproduce.bench.suites import measure_suite
 from reproduce.kernels import aggregation, capture_inference, pairwise_attention
-from reproduce.models import build
-from reproduce.recipes import resolve
+from reproduce.models.networks import build
+from reproduce.recipes.registry import resolve
 from tests.kernels.cases import make_mapping
 
 READY = torch.cuda.is_available() and importlib.util.find_spec("cupy") is not None

@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from reproduce.errors import UserError
 from reproduce.kernels import PAIRWISE, PATCHWISE
-from reproduce.models import build
+from reproduce.models.networks import build
 from reproduce.models.san import LocalAttention
 from reproduce.recipes.architectures import San
 

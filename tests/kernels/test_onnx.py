@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from reproduce.kernels import PAIRWISE, PATCHWISE, pairwise_attention, patchwise_attention
-from reproduce.models import build
-from reproduce.recipes import resolve
+from reproduce.models.networks import build
+from reproduce.recipes.registry import resolve
 from tests.kernels.cases import PAIR_ROWS, PATCH_ROWS, make_mapping
 
 onnx = pytest.importorskip("onnx")

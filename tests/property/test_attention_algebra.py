@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
-from reproduce.models import build
 from reproduce.models.algebra import apply_separable, apply_shared
 from reproduce.models.content_attention import ContentAttention
+from reproduce.models.networks import build
 from reproduce.models.position_attention import PositionAttention
 from reproduce.models.positions import GaussianPositions, LearnedPositions
-from reproduce.recipes import resolve
+from reproduce.recipes.registry import resolve
 
 
 def express_convolution(weight_OIkk: torch.Tensor, side: int, spread: float) -> PositionAttention:

@@ -26,14 +26,14 @@ from paper_tables.measured import MEASURED, read_counts
 from reproduce.data import dataset
 from reproduce.data.source import identify
 from reproduce.errors import UserError
-from reproduce.recipes import resolve
 from reproduce.recipes.recipe import DataChoice
+from reproduce.recipes.registry import resolve
 from reproduce.record import checksummed_csv, ledger, manifest
 from reproduce.record.whole_files import SUMS
-from reproduce.runs.launch import Session
-from reproduce.runs.show import read_history
+from reproduce.runs.session import Session
 from reproduce.training.checkpoint import load_state, load_weights
 from reproduce.training.head_positions import read_positions
+from reproduce.training.history import read_history
 from reproduce.training.run import Run, fit_to_data
 from tests.trust.mutations import mutations
 

@@ -91,7 +91,7 @@ def test_the_curve_goes_to_tensorboard_beside_the_run(results: Path, monkeypatch
     module: Any = types.ModuleType("torch.utils.tensorboard")
     module.SummaryWriter = Writer
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", module)
-    monkeypatch.setattr("reproduce.runs.launch.check_board", lambda: None)
+    monkeypatch.setattr("reproduce.runs.session.check_board", lambda: None)
     assert run(*TRAIN, "--tensorboard", "--max-minutes", "0").exit_code == 0
     assert run(*TRAIN, "--tensorboard").exit_code == 0  # goes on
     first, second = Writer.made
@@ -136,7 +136,7 @@ def test_a_recipe_of_a_foreign_file_leads_nowhere(results: Path) -> None:
     from dataclasses import replace
 
     from reproduce.data.source import identify
-    from reproduce.recipes import resolve
+    from reproduce.recipes.registry import resolve
     from reproduce.training.run import Run, fit_to_data
 
     source = identify("shapes")

@@ -7,7 +7,6 @@ import torch
 from torch import nn
 
 from reproduce.errors import UserError
-from reproduce.models import attentive, build, count_macs, count_parameters
 from reproduce.models.augmented import SampleDropout
 from reproduce.models.augmented_convolution import (
     AugmentedConvolution,
@@ -18,7 +17,8 @@ from reproduce.models.augmented_convolution import (
     linear_attention,
     normalise_linear,
 )
-from reproduce.recipes import resolve
+from reproduce.models.networks import attentive, build, count_macs, count_parameters
+from reproduce.recipes.registry import resolve
 
 # dossier, augmented 1.5: parameters, multiply-accumulates (millions)
 COUNTS = {

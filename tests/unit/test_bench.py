@@ -10,25 +10,16 @@ import torch
 from typer.testing import CliRunner
 
 from reproduce import bench
-from reproduce.bench import (
-    draw_result,
-    kernels,
-    latency,
-    measure_suite,
-    operator_case,
-    plan_suite,
-    san,
-    unfold,
-    write_result,
-)
+from reproduce.bench import kernels, latency, operator_case, san, unfold
 from reproduce.bench.counted_cost import Layer, count, count_block_rest, eager_bytes, saved_bytes
 from reproduce.bench.memory import peak_bytes
+from reproduce.bench.suites import draw_result, measure_suite, plan_suite, write_result
 from reproduce.bench.timing import quartiles, time_on_device
 from reproduce.errors import UserError
 from reproduce.kernels import backend as choice
 from reproduce.kernels import local
-from reproduce.models import build
-from reproduce.recipes import TABLES
+from reproduce.models.networks import build
+from reproduce.recipes.registry import TABLES
 
 CPU = torch.device("cpu")
 # SAN10 at 224 pixels, batch 64 (dossier, SAN 5.2): pairs (M), subtraction2's output, r + w of the softmax, aggregation,

@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from figures.report.benches import list_benches
-from reproduce.bench import kernels, measure_suite, operator_case, rivals, san, shorten, timing, train, write_result
+from reproduce.bench import kernels, operator_case, rivals, san, timing, train
 from reproduce.bench.counted_cost import Layer
 from reproduce.bench.roofline import Roof, measure_roof
+from reproduce.bench.suites import measure_suite, shorten, write_result
 from reproduce.errors import UserError
 
 CPU = torch.device("cpu")

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from reproduce.bench import engine, measure_suite
+from reproduce.bench import engine
+from reproduce.bench.suites import measure_suite
 from reproduce.errors import UserError
 from reproduce.record import ledger
 

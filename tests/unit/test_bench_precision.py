@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 from scipy import stats
 
-from reproduce.bench import measure_suite, precision, write_result
+from reproduce.bench import precision
+from reproduce.bench.suites import measure_suite, write_result
 from reproduce.errors import UserError
-from reproduce.recipes import resolve
-from reproduce.recipes.recipe import override
+from reproduce.recipes.registry import resolve
+from reproduce.recipes.settings import override
 from reproduce.record import ledger
 
 

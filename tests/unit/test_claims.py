@@ -15,7 +15,7 @@ from paper_tables.claims.our_evidence import Ours
 from paper_tables.claims.questions import better, fact, near, no_gain, proven, ratio, similar
 from paper_tables.claims.render import render
 from reproduce.errors import UserError
-from reproduce.recipes import resolve
+from reproduce.recipes.registry import resolve
 from reproduce.stats import two_samples
 from tests.golden.cases import DATA, EMPTY, OTHER_DATA, frame, recipes, run
 

@@ -11,8 +11,8 @@ from paper_tables.claims.studies import augmented, ece176, re_structure, scenes
 from paper_tables.claims.studies.registry import STUDIES, find_claim, find_studies
 from paper_tables.measured import read_counts
 from reproduce.errors import UserError
-from reproduce.recipes import ENTRIES
 from reproduce.recipes.recipe import BUDGETS
+from reproduce.recipes.registry import ENTRIES
 from reproduce.record import evaluations
 from tests.golden.cases import EMPTY
 
@@ -251,8 +251,8 @@ def test_sizes_by_depth_are_those_of_the_built_models():
     """C16 reads committed counts; here every one of the models is built and counted."""
     from dataclasses import replace
 
-    from reproduce.models import build, count_parameters
-    from reproduce.recipes import resolve
+    from reproduce.models.networks import build, count_parameters
+    from reproduce.recipes.registry import resolve
 
     for row, counts in re_structure.DEPTHS.items():
         model = resolve(row).model

@@ -4,7 +4,7 @@ import pytest
 
 from paper_tables import published
 from paper_tables.comparison import compare_published, compare_runs
-from reproduce.recipes import TABLES
+from reproduce.recipes.registry import TABLES
 
 ROWS = TABLES["gates"].rows
 

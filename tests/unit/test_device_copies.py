@@ -11,9 +11,9 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from reproduce.models import build
-from reproduce.recipes import ENTRIES, resolve
-from reproduce.training.evaluate import arithmetic
+from reproduce.models.networks import build
+from reproduce.recipes.registry import ENTRIES, resolve
+from reproduce.training.precision import arithmetic
 
 
 class Crossings(TorchDispatchMode):

@@ -11,7 +11,7 @@ from reproduce.data.dataset import load
 from reproduce.data.source import identify
 from reproduce.errors import UserError
 from reproduce.models.positions import GaussianPositions
-from reproduce.recipes import resolve
+from reproduce.recipes.registry import resolve
 from reproduce.training.deadline import Deadline
 from reproduce.training.head_positions import list_positions, read_positions, record_positions
 from reproduce.training.run import Run, fit_to_data

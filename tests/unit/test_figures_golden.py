@@ -16,7 +16,7 @@ from figures.centers import list_ellipse
 from figures.maps.quantities import measure_heads
 from figures.request import Request
 from figures.subject import Subject
-from reproduce.models import build
+from reproduce.models.networks import build
 from tests.browser.runs import fill_by_formula, image_by_formula, make_recipe
 
 GOLDEN = Path(__file__).with_suffix(".json")

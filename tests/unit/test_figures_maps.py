@@ -10,10 +10,11 @@ from torch import Tensor, nn
 
 from figures.maps.layers import last_of_pass, name_layers
 from figures.maps.maps import average, drop_class_token, pick_query, run_layers
-from reproduce.models import attentive, build
-from reproduce.recipes import ENTRIES, TABLES, resolve
+from reproduce.models.networks import attentive, build
 from reproduce.recipes.architectures import AttentionCnn, San, VisionTransformer
-from reproduce.recipes.recipe import Recipe, override
+from reproduce.recipes.recipe import Recipe
+from reproduce.recipes.registry import ENTRIES, TABLES, resolve
+from reproduce.recipes.settings import override
 
 KINDS = (AttentionCnn, San, VisionTransformer)
 ROWS = [

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from figures.images import Picture
-from figures.request import Request, draw
+from figures.plot_attention import draw
+from figures.request import Request
 from figures.subject import open_subject
 from figures.viewer.page import Layer, fill_template, fit_page, quantise, size_limit
 from reproduce.errors import UserError

@@ -8,7 +8,6 @@ from torch import nn
 from torch.nn import functional as F
 
 from reproduce.errors import UserError
-from reproduce.models import build, count_macs, count_parameters
 from reproduce.models.gates import (
     PUBLISHED_LAST,
     BlockAttention,
@@ -20,8 +19,9 @@ from reproduce.models.gates import (
     adaptive_kernel,
     fit_last,
 )
-from reproduce.recipes import resolve
-from reproduce.training.train import initialise_kaiming
+from reproduce.models.networks import build, count_macs, count_parameters
+from reproduce.recipes.registry import resolve
+from reproduce.training.optimiser import initialise_kaiming
 
 # dossier, gates 2.2: parameters and multiply-accumulates (millions)
 PUBLISHED = {

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from reproduce.errors import UserError
-from reproduce.recipes import resolve
 from reproduce.recipes.recipe import Recipe
+from reproduce.recipes.registry import resolve
 from reproduce.record import manifest
 
 

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from reproduce.models import build, count_macs, count_parameters, use_path
-from reproduce.recipes import ENTRIES, resolve
+from reproduce.models.networks import build, count_macs, count_parameters, use_path
 from reproduce.recipes.architectures import San
 from reproduce.recipes.recipe import BUDGETS
+from reproduce.recipes.registry import ENTRIES, resolve
 
 # [Re] dossier section 1.1: the report's code (as-run), the original architecture, and what both share (described).
 PARAMETERS = {

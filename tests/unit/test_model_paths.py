@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from reproduce.models import attentive, build, use_path
-from reproduce.recipes import ENTRIES, resolve
+from reproduce.models.networks import attentive, build, use_path
 from reproduce.recipes.architectures import AttentionCnn, San, VisionTransformer
-from reproduce.recipes.recipe import override
+from reproduce.recipes.registry import ENTRIES, resolve
+from reproduce.recipes.settings import override
 
 ENCODERS = (AttentionCnn, VisionTransformer)
 ATTENTION_ROWS = [row for row, entry in ENTRIES.items() if isinstance(entry.recipe.model, (*ENCODERS, San))]

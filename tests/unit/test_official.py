@@ -11,10 +11,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from reproduce.errors import UserError
-from reproduce.models import build
+from reproduce.models.networks import build
 from reproduce.models.official_san import count_blocks, from_official, is_pairwise, to_official
-from reproduce.recipes import resolve
 from reproduce.recipes.architectures import San
+from reproduce.recipes.registry import resolve
 from reproduce.training.authors_checkpoint import read_official
 from reproduce.training.evaluate import open_weights
 

@@ -10,8 +10,9 @@ from paper_tables.formats.render import render
 from reproduce.data.dataset import load
 from reproduce.data.source import identify
 from reproduce.errors import UserError
-from reproduce.recipes import TABLES, plan_table, resolve
-from reproduce.recipes.recipe import DataChoice, override
+from reproduce.recipes.recipe import DataChoice
+from reproduce.recipes.registry import TABLES, plan_table, resolve
+from reproduce.recipes.settings import override
 from reproduce.runs.plan import fit_plan, list_runs
 from tests.golden.cases import EMPTY, frame, run
 

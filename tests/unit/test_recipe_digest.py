@@ -5,9 +5,9 @@ import json
 import os
 from pathlib import Path
 
-from reproduce.recipes import ENTRIES, resolve
 from reproduce.recipes.architectures import FAMILIES
 from reproduce.recipes.recipe import Recipe
+from reproduce.recipes.registry import ENTRIES, resolve
 
 # A recorded digest leaves defaults out, so a default that changed would give an old name to a new setting.
 # ATTNREPRO_REGEN=1 adds new fields to this file; it never changes an old one.

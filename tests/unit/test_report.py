@@ -16,8 +16,8 @@ from figures.report.page import embed, write_page
 from figures.report.tables import show_table
 from figures.style import COLOURS
 from reproduce.errors import UserError
-from reproduce.recipes import TABLES
-from reproduce.recipes.recipe import override
+from reproduce.recipes.registry import TABLES
+from reproduce.recipes.settings import override
 from tests.golden.cases import EMPTY, OTHER_DATA, frame, recipes, run
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from figures.report.benches import COLUMNS, FOLDER, _write_command, list_benches
-from reproduce.bench import SUITES, complexity, engine, kernels, latency, precision, san, train, write_csv
+from reproduce.bench import complexity, engine, kernels, latency, precision, san, train
 from reproduce.bench import input as pipelines
 from reproduce.bench.report import fill_times, read_device
 from reproduce.bench.roofline import Roof
+from reproduce.bench.suites import SUITES, write_csv
 from reproduce.bench.verbs import bench as verb
-from reproduce.recipes import TABLES
+from reproduce.recipes.registry import TABLES
 
 NOT_TIMED = ("structure",)
 TURNS = {"ours": [0.1, 0.2, 0.3], "twin": [0.2, 0.4, 0.9]}

@@ -14,8 +14,8 @@ from figures.report.seal import find_damage, seal
 from figures.report.tables import show_table
 from paper_tables.measured import committed_runs
 from reproduce.errors import UserError
-from reproduce.recipes import TABLES
-from reproduce.recipes.recipe import override
+from reproduce.recipes.registry import TABLES
+from reproduce.recipes.settings import override
 from tests.golden.cases import OTHER_DATA, frame, recipes, run
 
 SVG = b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"><path d="M 0 0"/></svg>\n'

@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
-from reproduce.recipes import resolve
 from reproduce.recipes.entry import scale_schedule
 from reproduce.recipes.recipe import Schedule
+from reproduce.recipes.registry import resolve
 from reproduce.training.schedule import learning_rate
 
 

@@ -5,11 +5,11 @@ import torch
 from torch import nn
 
 from reproduce.data.dataset import Split
-from reproduce.models import attentive, build
+from reproduce.models.networks import attentive, build
 from reproduce.models.positions import GaussianPositions
 from reproduce.models.san import PassNorm
-from reproduce.recipes import resolve
-from reproduce.recipes.recipe import override
+from reproduce.recipes.registry import resolve
+from reproduce.recipes.settings import override
 from reproduce.training.evaluate import evaluate, evaluation_mode
 
 SMALL = {"model.width": 12, "model.hidden": 10}

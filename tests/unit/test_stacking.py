@@ -10,16 +10,17 @@ from torch.utils.flop_counter import FlopCounterMode
 from torchvision import transforms
 
 from paper_tables.published import read_losses, read_table
-from reproduce.data import augment
+from reproduce.data import augment, pixels
 from reproduce.data.batches import Batches
 from reproduce.data.dataset import Split
 from reproduce.data.rng import generator
 from reproduce.errors import UserError
 from reproduce.kernels import attention
-from reproduce.models import build, count_macs, count_parameters
-from reproduce.recipes import ENTRIES, TABLES, resolve, stacking
+from reproduce.models.networks import build, count_macs, count_parameters
+from reproduce.recipes import stacking
 from reproduce.recipes.architectures import San
-from reproduce.recipes.recipe import read_settings
+from reproduce.recipes.registry import ENTRIES, TABLES, resolve
+from reproduce.recipes.settings import read_settings
 from reproduce.training.schedule import learning_rate
 
 WIDE = "64,256,512,1024,2048"
@@ -180,7 +181,7 @@ def test_the_chain_is_torchvisions_in_order_and_range() -> None:
         assert high - 0.01 < factors[:, place].max() <= high
     assert jitter.hue is None
     assert steps.shape == (count, 3)
-    assert steps.unique().tolist() == [augment.BRIGHTNESS, augment.CONTRAST, augment.SATURATION]
+    assert steps.unique().tolist() == [pixels.BRIGHTNESS, pixels.CONTRAST, pixels.SATURATION]
     move = transforms.RandomAffine(degrees=10, translate=(0.1, 0.1), scale=(0.9, 1.1))
     degrees, shift, scale = draws["affine"]
     theirs = [move.get_params(move.degrees, move.translate, move.scale, None, [32, 32]) for _ in range(count)]

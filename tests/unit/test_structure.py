@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from reproduce.models import build, count_macs, count_parameters, use_path
-from reproduce.recipes import ENTRIES, resolve
+from reproduce.models.networks import build, count_macs, count_parameters, use_path
+from reproduce.recipes.registry import ENTRIES, resolve
 
 PATH = Path(__file__).resolve().parents[2] / "paper_tables" / "measured" / "structure.csv"
 LINES = list(csv.DictReader(PATH.open()))

@@ -14,7 +14,7 @@ from paper_tables import hyperparameters
 from paper_tables.formats.render import FORMATS, render
 from paper_tables.measured import committed_runs, read_counts
 from reproduce.errors import UserError
-from reproduce.recipes.recipe import override
+from reproduce.recipes.settings import override
 from reproduce.record import ledger
 from reproduce.stats import intervals
 from reproduce.stats.against_published import WORDS, Verdict

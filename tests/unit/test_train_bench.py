@@ -5,11 +5,11 @@ import torch
 
 from reproduce.bench import train as suite
 from reproduce.errors import UserError
-from reproduce.models import build, count_macs
 from reproduce.models.algebra import sum_products_at_once, sum_products_in_turn
-from reproduce.recipes import resolve
-from reproduce.recipes.recipe import override
-from reproduce.training.evaluate import set_products
+from reproduce.models.networks import build, count_macs
+from reproduce.recipes.registry import resolve
+from reproduce.recipes.settings import override
+from reproduce.training.precision import set_products
 
 
 def test_a_case_is_consistent() -> None:

@@ -12,7 +12,7 @@ from statistics import fmean, median
 from paper_tables.claims.claim import Claim, Missing, Outcome, Part
 from paper_tables.claims.evidence import Evidence, Head
 from paper_tables.claims.tested import Limit, hold_against
-from reproduce.recipes import ENTRIES
+from reproduce.recipes.registry import ENTRIES
 
 Measure = Callable[[Sequence[Head]], float]
 _ONE_IMAGE = "the figure was drawn from a single image"

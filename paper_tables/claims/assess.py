@@ -24,8 +24,8 @@ from paper_tables.claims.claim import (
     Word,
 )
 from paper_tables.claims.evidence import Printed
-from paper_tables.claims.measured_files import read_counts
 from paper_tables.claims.our_evidence import Key, Ours
+from paper_tables.measured import read_counts
 from reproduce.recipes.recipe import BUDGETS
 from reproduce.stats.intervals import ALPHA
 from reproduce.stats.two_samples import holm

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from paper_tables.claims.claim import Missing, Study
-from paper_tables.claims.measured_files import Point, read_counts
+from paper_tables.claims.measured_files import Point
+from paper_tables.measured import read_counts
 from paper_tables.published import Value, read_losses
 from paper_tables.published import read_curves as read_published_curves
 from paper_tables.published import read_table as read_published_table

@@ -6,10 +6,10 @@ import pytest
 
 from paper_tables.claims.arms import Arm
 from paper_tables.claims.assess import assess
-from paper_tables.claims.measured_files import read_counts
 from paper_tables.claims.render import render
 from paper_tables.claims.studies import augmented, ece176, re_structure, scenes
 from paper_tables.claims.studies.registry import STUDIES, find_claim, find_studies
+from paper_tables.measured import read_counts
 from reproduce.errors import UserError
 from reproduce.recipes.recipe import BUDGETS
 from reproduce.recipes.registry import ENTRIES

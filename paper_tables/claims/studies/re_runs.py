@@ -12,9 +12,9 @@ from paper_tables.claims.curves import settles, sooner
 from paper_tables.claims.evidence import Evidence
 from paper_tables.claims.questions import better, fact, near, no_gain, ratio, similar
 from paper_tables.claims.tested import Limit
-from paper_tables.hierarchical import DEFINITION
+from reproduce.recipes.hierarchical import TABLE
 
-PAIRS = DEFINITION.pairs
+PAIRS = TABLE.pairs
 _FIVE = ("resnet18", "quadratic", "quadratic-aniso", "learned", "learned-content")
 _LEVEL = 0.85  # accuracy that every published curve reaches
 _RUNS = "CIFAR-10, paper budget, several seeds"

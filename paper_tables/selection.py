@@ -197,7 +197,7 @@ def _by_seed(runs: "pd.DataFrame", name: str) -> tuple[float, ...]:
 
 
 def _interval(name: str, values: tuple[float, ...], test_images: int | None) -> intervals.Interval:
-    share = name in ACCURACIES
+    share = name.startswith("top")
     if len(values) > 1 or not share or not test_images or not 0 <= values[0] <= 1:
         return intervals.summarise(values, share=share)
     found = intervals.wilson(round(values[0] * test_images), test_images)

@@ -32,7 +32,7 @@ COLUMNS: tuple[str, ...] = (
     "started",
     "status",
     "checkpoint",
-    "test_images",  # that the accuracies are shares of
+    "test_images",  # of which the accuracies are shares
 )
 INTEGERS = frozenset({"seed", "epochs", "params", "macs", "test_images"})
 NUMBERS = frozenset(

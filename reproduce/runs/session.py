@@ -12,7 +12,7 @@ from reproduce.console.logs import LOG
 from reproduce.console.options import RunOptions
 from reproduce.data.dataset import load
 from reproduce.data.rng import make_deterministic
-from reproduce.errors import UserError
+from reproduce.errors import UserError, did_you_mean
 from reproduce.models.networks import count_macs, count_parameters
 from reproduce.record import ledger, manifest
 from reproduce.runs.plan import find_done
@@ -27,6 +27,12 @@ from reproduce.training.run import Run
 from reproduce.training.train import Progress, train
 
 
+def _list_devices() -> list[str]:
+    """Return the names of the devices that torch can use here."""
+    devices = [f"cuda:{number}" for number in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    return ["cpu", *(["cuda"] if devices else []), *devices, *(["mps"] if torch.backends.mps.is_available() else [])]
+
+
 def choose_device(name: str) -> torch.device:
     """Return the device called ``name``; ``auto`` is the first CUDA device (under torchrun, one's own), or the CPU.
 
@@ -38,9 +44,10 @@ def choose_device(name: str) -> torch.device:
     try:
         device = own_device(torch.device(name))
         torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"device '{name}' cannot be used here ({reason[:100]})", "try --device cpu") from None
+    except (RuntimeError, AssertionError, ValueError, NotImplementedError):
+        devices = _list_devices()
+        hint = did_you_mean("cuda" if name.lower() == "gpu" else name, devices)
+        raise UserError(f"device '{name}' cannot be used here; torch has: {', '.join(devices)}", hint) from None
     return device
 
 
@@ -95,7 +102,7 @@ class Session:
             return None
         with hold(run) if self.ranks.main else nullcontext():
             # only its holder appends a run's row, so what the ledger lacks here nobody else adds
-            done = find_done(ledger.read(), run) if self.options.resumes and ledger.mentions(run.run_id) else None
+            done = find_done(ledger.read(), run) if self.options.resumes and ledger.mentions(run.label) else None
             done = self.ranks.agree(done)
             if done is not None:
                 return done
@@ -118,7 +125,8 @@ class Session:
         if self.options.deterministic:  # in a worker, to which the session was handed as it is
             make_deterministic(self.device)
         dataset = load(run.source, run.recipe.data)
-        record = self._open_record(run, command) if self.ranks.main else {}
+        test_images = run.recipe.accuracy_over or len(dataset.test)
+        record = self._open_record(run, command, test_images) if self.ranks.main else {}
         reset_peak_memory(self.device)
         board = (
             open_board(run.folder) if self.options.tensorboard and self.ranks.main else nullcontext(lambda line: None)
@@ -154,12 +162,13 @@ class Session:
             )
         return row
 
-    def _open_record(self, run: Run, command: str) -> dict[str, Any]:
+    def _open_record(self, run: Run, command: str, test_images: int) -> dict[str, Any]:
         recipe = run.recipe
         facts = manifest.collect(
             recipe, run.source.name, run.source.sha256, run.seed, run.precision, str(self.device), command
         )
         facts["data_path"] = str(run.source.root.resolve()) if run.source.root else None
+        facts["test_images"] = test_images
         facts["execution"] = self.options.execution
         manifest.write(facts, run.folder)
         git = facts["git"]
@@ -182,6 +191,7 @@ class Session:
             "git": f"{git['commit'][:12]}{'+' if git.get('dirty') is True else ''}",
             "started": facts["started"],
             "checkpoint": str(run.folder / "best.safetensors"),
+            "test_images": test_images,
         }
 
     def _measure(self, run: Run, model: nn.Module, progress: Progress) -> dict[str, Any]:

@@ -133,7 +133,7 @@ def test_reordered_columns_are_understood(path):
     in_file(path, (",".join(reversed(ledger.COLUMNS)) + "\n").encode())
     ledger.append({"run_id": "a", "seed": 5}, path)
     assert ledger.read(path)["seed"][0] == 5
-    assert path.read_text().startswith("test_images,checkpoint")
+    assert path.read_text().startswith("test_images,checkpoint,status")
 
 
 def test_old_text_is_copied_byte_for_byte(path):

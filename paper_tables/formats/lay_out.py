@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from paper_tables.comparison import MARGINS, Comparison
 from paper_tables.formats.sheet import DASH, Block, Sheet, Text, Tone
-from paper_tables.hyperparameters import HEADINGS, Settings
 from paper_tables.notes import JUDGED
 from paper_tables.published import Value
 from paper_tables.selection import LATENCY, Identity
+from paper_tables.settings_table import HEADINGS, Settings
 from paper_tables.table import Pair, Row, Table
 from reproduce.recipes.paper_table import Column
 from reproduce.stats.intervals import ALPHA, Interval

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 from figures.report.content import LEAD, TITLE, Chapter, Content, list_anchors
 from figures.report.drawings import Picture
 from figures.report.tables import Shown
-from paper_tables.claims.claim import WORDS, Assessed
+from paper_tables.claims.claim import Assessed
+from paper_tables.claims.outcome import WORDS
 from paper_tables.claims.sheet import parts_block, verdict_cell, write_notes
 from paper_tables.formats.markup import escape_markdown, markdown_block
 from paper_tables.formats.sheet import Block, Text

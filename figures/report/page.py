@@ -14,7 +14,8 @@ from figures.report.drawings import Picture
 from figures.report.tables import Shown, without_column
 from figures.report.template import fill
 from figures.style import COLOURS, INK, QUIET
-from paper_tables.claims.claim import WORDS, Assessed, ClaimVerdict
+from paper_tables.claims.claim import Assessed, ClaimVerdict
+from paper_tables.claims.outcome import WORDS
 from paper_tables.claims.sheet import TONES, deciding_part, describe_effect, parts_block, write_notes
 from paper_tables.formats.markup import html_block
 from paper_tables.formats.sheet import Sheet

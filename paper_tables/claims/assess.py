@@ -10,22 +10,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from paper_tables.claims.arms import Arm
-from paper_tables.claims.claim import (
-    Assessed,
-    Assessment,
-    Claim,
-    ClaimVerdict,
-    Missing,
-    Outcome,
-    Part,
-    PartVerdict,
-    Side,
-    Study,
-    Word,
-)
+from paper_tables.claims.claim import Assessed, Assessment, Claim, ClaimVerdict, Part, PartVerdict, Study
 from paper_tables.claims.evidence import Printed
 from paper_tables.claims.measured_files import read_counts
 from paper_tables.claims.our_evidence import Key, Ours
+from paper_tables.claims.outcome import Missing, Outcome, Side, Word
 from reproduce.recipes.recipe import BUDGETS
 from reproduce.stats.intervals import ALPHA
 from reproduce.stats.two_samples import holm
@@ -71,11 +60,19 @@ def assess(
     ours: list[_Asked] = []
     notes: dict[str, str] = {}
     for claim in study.claims:
-        evidence, answers = _ask_runs(claim, Ours(study, runs, claim.table, variant, counts, local, cache))
+        evidence, answers = _ask_runs(
+            claim, Ours(runs, (claim.table, *study.tables), study.trials, study.seeds, variant, counts, local, cache)
+        )
         ours += [_Asked(claim, part, answer) for part, answer in zip(claim.parts, answers, strict=True)]
         notes[claim.id] = " ".join(filter(None, [claim.note, _say_diverged(evidence, claim)]))
     printed = [
-        _Asked(claim, part, _by_arithmetic(claim, _checked(part.examine(Printed(study, claim.table, counts)))))
+        _Asked(
+            claim,
+            part,
+            _by_arithmetic(
+                claim, _checked(part.examine(Printed((claim.table, *study.tables), study.trials, study.seeds, counts)))
+            ),
+        )
         for claim in study.claims
         for part in claim.parts
     ]

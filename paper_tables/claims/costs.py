@@ -7,9 +7,10 @@ lighter("cnn2-laa", "cnn2-aa")             peak memory of training
 
 import math
 
-from paper_tables.claims.claim import Missing, Outcome, Part
+from paper_tables.claims.claim import Part
 from paper_tables.claims.evidence import Evidence, Found
 from paper_tables.claims.measured_files import read_bench
+from paper_tables.claims.outcome import Missing, Outcome
 from paper_tables.claims.tested import side
 from reproduce.stats.two_samples import Contrast, Sample, contrast
 

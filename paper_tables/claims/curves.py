@@ -8,9 +8,10 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 
-from paper_tables.claims.claim import Missing, Outcome, Part
+from paper_tables.claims.claim import Part
 from paper_tables.claims.evidence import Curves, Evidence
 from paper_tables.claims.measured_files import Point
+from paper_tables.claims.outcome import Missing, Outcome
 from paper_tables.claims.tested import Limit, hold_against, side, spread_at_least
 from reproduce.stats.two_samples import Contrast, Sample, contrast
 

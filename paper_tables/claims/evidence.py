@@ -1,6 +1,6 @@
 """What claims are judged by, behind one interface, and the values that the papers print. No torch.
 
-Printed(study).samples(("vit-ha", "vit")).samples[0].mean
+Printed(("hierarchical",)).samples(("vit-ha", "vit")).samples[0].mean
 """
 
 import functools
@@ -9,13 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-from paper_tables.claims.claim import Missing, Study
 from paper_tables.claims.measured_files import Point, read_counts
+from paper_tables.claims.outcome import Missing
 from paper_tables.published import Value, read_losses
 from paper_tables.published import read_curves as read_published_curves
 from paper_tables.published import read_table as read_published_table
 from paper_tables.selection import TEST_IMAGES
-from reproduce.errors import UserError
 from reproduce.recipes.registry import ENTRIES
 from reproduce.stats.two_samples import Sample
 
@@ -67,9 +66,19 @@ class Evidence(ABC):
     variant = "described"
     local = False  # whether what lies on this machine counts
 
-    def __init__(self, study: Study, table: str = "", counts: Mapping[tuple[str, str], Any] | None = None) -> None:
-        """Speak for ``study``; printed values are those of ``table`` where a row stands in several."""
-        self.study, self.table = study, table
+    def __init__(
+        self,
+        tables: Sequence[str] = (),
+        trials: int = 10_000,
+        seeds: str = "0-4",
+        counts: Mapping[tuple[str, str], Any] | None = None,
+    ) -> None:
+        """Printed values are those of the first of ``tables`` that has them.
+
+        ``trials`` is the number of test images behind one printed accuracy where the row's data do not say, ``seeds``
+        how many runs an arm deserves, as a command names them.
+        """
+        self.tables, self.trials, self.seeds = tuple(dict.fromkeys(filter(None, tables))), trials, seeds
         self.counts = read_counts() if counts is None else counts
 
     @abstractmethod
@@ -96,15 +105,11 @@ class Evidence(ABC):
         return float(found)
 
     def printed(self, row: str, metric: str = "top1") -> Value | None:
-        """Return what the study prints for ``row``: in the claim's table, else in the first of the study's."""
-        for table in dict.fromkeys([self.table, *self.study.tables]):
-            if table:
-                try:
-                    value = _values_of(table).get((row, metric))
-                except UserError:
-                    continue  # a table that this version does not have
-                if value is not None:
-                    return value
+        """Return what is printed for ``row``: in the first of the tables that has it."""
+        for table in self.tables:
+            value = _values_of(table).get((row, metric))
+            if value is not None:
+                return value
         return None
 
     def printed_sample(self, row: str, metric: str = "top1") -> Sample | None:
@@ -113,7 +118,7 @@ class Evidence(ABC):
         if value is None:
             return None
         data = ENTRIES[row].recipe.data.name if row in ENTRIES else ""
-        trials = TEST_IMAGES.get(data, self.study.trials) if metric.startswith("top") else None
+        trials = TEST_IMAGES.get(data, self.trials) if metric.startswith("top") else None
         return Sample.printed(value.value, value.deviation, value.n, trials)
 
 

@@ -5,15 +5,16 @@ its rows were run at (:meth:`Ours.identities`); which of them speaks is settled 
 of the paper's own setting is named as an obstacle.
 """
 
+import copy
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from paper_tables.claims.arms import Arm
-from paper_tables.claims.claim import Missing, Study
 from paper_tables.claims.evidence import Curves, Evidence, Evidenced, Found, Maps
 from paper_tables.claims.measured_files import read_curve, read_quantities
+from paper_tables.claims.outcome import Missing
 from paper_tables.selection import COSTS, Choice, best_committed, test_size
 from reproduce.recipes.registry import ENTRIES, find_table
 from reproduce.stats.two_samples import Sample
@@ -32,9 +33,10 @@ class Ours(Evidence):
 
     def __init__(
         self,
-        study: Study,
         runs: "pd.DataFrame",
-        table: str = "",
+        tables: Sequence[str] = (),
+        trials: int = 10_000,
+        seeds: str = "0-4",
         variant: str = "described",
         counts: Mapping[tuple[str, str], Any] | None = None,
         local: bool = True,
@@ -46,16 +48,16 @@ class Ours(Evidence):
         ``identity`` says by the name of a recipe's data which runs on it count; without one none do. Evidence for
         several claims on the same runs may share a ``cache``.
         """
-        super().__init__(study, table, counts)
+        super().__init__(tables, trials, seeds, counts)
         self.runs, self.variant, self.local = runs, variant, local
         self._cache = {} if cache is None else cache
         self.identity = identity or {}
 
     def at(self, identity: Mapping[str, Key]) -> "Ours":
         """Return the same evidence, from runs of ``identity`` alone."""
-        return Ours(
-            self.study, self.runs, self.table, self.variant, self.counts, self.local, self._cache, identity
-        )  # fmt: skip
+        found = copy.copy(self)
+        found.identity = identity
+        return found
 
     def identities(self, rows: Sequence[str]) -> list[Mapping[str, Key]]:
         """Return all that runs of ``rows`` may share: a budget, a precision, and of every data set one version."""
@@ -87,7 +89,7 @@ class Ours(Evidence):
             kept, _ = self._recorded(choice, lambda run_id, folder: read_curve(run_id, folder, column))
             if not kept:
                 lacking = f"no history with {column} of a run of {arm} is here"
-                return Missing(lacking, (arm.command(self.variant, self.study.seeds),))
+                return Missing(lacking, (arm.command(self.variant, self.seeds),))
             found.append(tuple(map(tuple, kept)))
         return Curves(tuple(found), _basis(chosen[0]), self._all_obstacles(asked, chosen))
 
@@ -107,7 +109,7 @@ class Ours(Evidence):
         """Return ``found`` if it is of the paper's budget, scale and data: no other run is beside a printed value."""
         if not found.obstacles:
             return found
-        command = Arm.read(row).command(self.variant, self.study.seeds)
+        command = Arm.read(row).command(self.variant, self.seeds)
         return Missing(f"not comparable with a printed value: {'; '.join(found.obstacles)}", (command,))
 
     def count_diverged(self, rows: Sequence[str]) -> list[tuple[str, int, int]]:
@@ -149,7 +151,7 @@ class Ours(Evidence):
         if not absent:
             return found
         reason = f"no run of {', '.join(map(str, nowhere))}" if nowhere else "no runs at a common identity"
-        return Missing(reason, tuple(arm.command(self.variant, self.study.seeds) for arm in nowhere or absent))
+        return Missing(reason, tuple(arm.command(self.variant, self.seeds) for arm in nowhere or absent))
 
     def _recorded(
         self, choice: Choice, read: Callable[[str, Path | None], Sequence[Record]]

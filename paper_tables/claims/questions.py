@@ -13,8 +13,9 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 
-from paper_tables.claims.claim import Missing, Outcome, Part
+from paper_tables.claims.claim import Part
 from paper_tables.claims.evidence import Evidence
+from paper_tables.claims.outcome import Missing, Outcome
 from paper_tables.claims.tested import compare, side
 from reproduce.stats.two_samples import contrast, equivalence
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from paper_tables.claims.claim import Assessed, Assessment, Claim, ClaimVerdict, Outcome, PartVerdict, Word
+from paper_tables.claims.claim import Assessed, Assessment, Claim, ClaimVerdict, PartVerdict
+from paper_tables.claims.outcome import Outcome, Word
 from paper_tables.formats.sheet import DASH, Block, Sheet, Text, Tone
 
 TONES: Mapping[Word, Tone] = {"holds": "good", "fails": "bad", "undecided": "unsure", "not run": "faint"}

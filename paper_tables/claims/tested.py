@@ -9,8 +9,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from paper_tables.claims.claim import Outcome, Side
 from paper_tables.claims.evidence import Found
+from paper_tables.claims.outcome import Outcome, Side
 from reproduce.stats.intervals import ALPHA
 from reproduce.stats.two_samples import Contrast, Sample, contrast, resample, same_ranks, same_spread
 

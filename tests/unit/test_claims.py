@@ -7,11 +7,12 @@ import pytest
 
 from paper_tables.claims.arms import Arm
 from paper_tables.claims.assess import assess
-from paper_tables.claims.claim import Claim, Missing, Outcome, Study
+from paper_tables.claims.claim import Claim, Study
 from paper_tables.claims.costs import faster
 from paper_tables.claims.curves import sooner
 from paper_tables.claims.evidence import Printed
 from paper_tables.claims.our_evidence import Ours
+from paper_tables.claims.outcome import Missing, Outcome
 from paper_tables.claims.questions import better, fact, near, no_gain, proven, ratio, similar
 from paper_tables.claims.render import render
 from reproduce.errors import UserError
@@ -302,15 +303,13 @@ def test_sizes_are_those_of_the_variant_that_speaks():
         ("vit", "described"): {"params": 7},
         ("vit-ha", "described"): {"params": 9},
     }
-    study = Study(name="t", title="T", claims=(), tables=())
-    as_run = Ours(study, EMPTY, variant="as-run", counts=counts)
+    as_run = Ours(EMPTY, variant="as-run", counts=counts)
     assert [as_run.count(row) for row in ("vit", "vit-ha")] == [5, 9]  # a row without the variant: the described one
-    assert Ours(study, EMPTY, counts=counts).count("vit") == 7
+    assert Ours(EMPTY, counts=counts).count("vit") == 7
 
 
 def test_evidence_says_what_it_lacks():
-    study = Study(name="t", title="T", claims=(), tables=("hierarchical",))
-    ours, printed = Ours(study, EMPTY, local=False), Printed(study)
+    ours, printed = Ours(EMPTY, ("hierarchical",), local=False), Printed(("hierarchical",))
     assert isinstance(ours.maps("learned", "query", ()), Missing)
     assert isinstance(printed.maps("learned", "query", ()), Missing)
     assert isinstance(printed.curves(["vit"]), Missing)

@@ -6,9 +6,9 @@ import math
 import pytest
 
 from paper_tables.claims.assess import assess
-from paper_tables.claims.claim import Outcome
 from paper_tables.claims.costs import faster, lighter
 from paper_tables.claims.curves import lower, sooner
+from paper_tables.claims.outcome import Outcome
 from paper_tables.claims.questions import better, fact
 from paper_tables.claims.render import render
 from paper_tables.claims.studies.registry import STUDIES

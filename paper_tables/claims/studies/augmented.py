@@ -4,10 +4,11 @@ import math
 from collections.abc import Callable
 from statistics import fmean, linear_regression
 
-from paper_tables.claims.claim import Claim, Missing, Outcome, Part
+from paper_tables.claims.claim import Claim, Part
 from paper_tables.claims.costs import faster
 from paper_tables.claims.evidence import Evidence
 from paper_tables.claims.measured_files import read_bench
+from paper_tables.claims.outcome import Missing, Outcome
 from paper_tables.claims.questions import better, fact, proven, ratio, similar
 from paper_tables.claims.tested import Limit, hold_against
 

@@ -9,8 +9,9 @@ import math
 from collections.abc import Callable, Sequence
 from statistics import fmean, median
 
-from paper_tables.claims.claim import Claim, Missing, Outcome, Part
+from paper_tables.claims.claim import Claim, Part
 from paper_tables.claims.evidence import Evidence, Head
+from paper_tables.claims.outcome import Missing, Outcome
 from paper_tables.claims.tested import Limit, hold_against
 from reproduce.recipes.registry import ENTRIES
 

@@ -6,10 +6,11 @@ Source lines are those of the submitted text's own numbering.
 import itertools
 import math
 
-from paper_tables.claims.claim import Claim, Missing, Outcome, Part
+from paper_tables.claims.claim import Claim, Part
 from paper_tables.claims.costs import faster
 from paper_tables.claims.curves import settles, sooner
 from paper_tables.claims.evidence import Evidence
+from paper_tables.claims.outcome import Missing, Outcome
 from paper_tables.claims.questions import better, fact, near, no_gain, ratio, similar
 from paper_tables.claims.tested import Limit
 from paper_tables.hierarchical import DEFINITION

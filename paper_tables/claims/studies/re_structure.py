@@ -3,8 +3,9 @@
 import math
 from typing import Any
 
-from paper_tables.claims.claim import Claim, Missing, Outcome, Part
+from paper_tables.claims.claim import Claim, Part
 from paper_tables.claims.evidence import Evidence
+from paper_tables.claims.outcome import Missing, Outcome
 from paper_tables.claims.questions import as_printed, fact, proven, ratio
 from paper_tables.claims.studies.re_runs import PAIRS
 from paper_tables.claims.tested import side

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from paper_tables.claims.claim import Claim, Missing, Outcome, Part
+from paper_tables.claims.claim import Claim, Part
 from paper_tables.claims.evidence import Evidence, Found
 from paper_tables.claims.measured_files import read_evaluations
+from paper_tables.claims.outcome import Missing, Outcome
 from paper_tables.claims.questions import as_printed, better, fact, near, proven
 from paper_tables.claims.tested import compare, side
 from paper_tables.selection import TEST_IMAGES

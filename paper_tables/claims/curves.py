@@ -1,47 +1,88 @@
-"""Questions to training curves: which is sooner, which is lower, where one ends. One curve a seed, tested over seeds.
+"""Questions to training curves: which converges sooner, which is lower, where one ends. One curve per seed, tested so.
 
-sooner("vit-ha", "vit", 0.8)                          first epoch at a test accuracy of .8
-lower("ece176-proposed-pair", "ece176-baseline-pair", "last")   training loss
+sooner("vit-ha", "vit")                               test accuracy
+sooner("vit-ha", "vit", "train_loss")                 training loss
+lower("ece176-proposed-pair", "ece176-baseline-pair", "last")
 """
 
 import itertools
-import math
 from collections.abc import Callable, Sequence
 
 from paper_tables.claims.claim import Part
 from paper_tables.claims.evidence import Curves, Evidence
 from paper_tables.claims.measured_files import Point
-from paper_tables.claims.outcome import Missing, Outcome
+from paper_tables.claims.outcome import Missing, Obstacle, Outcome
 from paper_tables.claims.tested import Limit, hold_against, side, spread_at_least
-from reproduce.stats.two_samples import Contrast, Sample, contrast
+from reproduce.stats.sample import Sample
+from reproduce.stats.two_samples import Contrast, contrast
 
 Curve = Sequence[Point]
-NO_LEVEL = "no curve reaches {level:g} within {last} epochs"
+WHAT = {"test_top1": "test accuracy", "train_loss": "training loss"}
 
 
-def sooner(winner: str, loser: str, level: float, column: str = "test_top1") -> Part:
-    """Return the part that ``winner`` reaches ``level`` in fewer epochs: of accuracy upwards, of loss down.
-
-    A curve that never does counts with the last epoch that all curves have: later than that is all that is known.
-    """
+def sooner(winner: str, loser: str, column: str = "test_top1") -> Part:
+    """Return the part that ``winner`` converges in fewer epochs, whatever the level: see :func:`mean_epoch`."""
 
     def examine(evidence: Evidence) -> Outcome | Missing:
         found = evidence.curves((winner, loser), column)
         if isinstance(found, Missing):
             return found
-        last = min(curve[-1][0] for row in found.rows for curve in row)
-        reached = [[_reach(curve, level, column) for curve in row] for row in found.rows]
-        if all(epoch > last for row in reached for epoch in row):
-            return _unreached(found, evidence, NO_LEVEL.format(level=level, last=last))
-        if evidence.side == "published" and reached[0] == reached[1]:
-            return Missing(f"the published plots are read off at too few epochs to tell which is at {level:g} first")
-        step = max(_step(curve) for row in found.rows for curve in row)
-        quick, slow = (spread_at_least(Sample.of([min(epoch, last) for epoch in row]), step) for row in reached)
-        said = [f"{row} {_say_epochs(at, last)}" for row, at in zip((winner, loser), reached, strict=True)]
-        return _outcome(evidence, found, contrast(slow, quick), slow.mean > quick.mean, "epochs",
-                        f"first epoch at {level:g}", " and ".join(said))  # fmt: skip
+        curves = [curve for row in found.rows for curve in row]
+        low, high = common_levels(curves, "loss" in column)
+        if low >= high:
+            return _unreached(found, f"no level of {WHAT[column]} is reached by all curves")
+        at = [[mean_epoch(curve, low, high, "loss" in column) for curve in row] for row in found.rows]
+        step = max(map(_step, curves))
+        quick, slow = (
+            spread_at_least(Sample.of([middle for _, middle, _ in epochs], seeds=seeds), step)
+            for epochs, seeds in zip(at, found.seeds or ((), ()), strict=True)
+        )
+        gap = slow.mean - quick.mean
+        if evidence.side == "published" and _overlap(found, at):
+            return Missing("the published plots are read off at too few epochs to tell which is sooner")
+        said = (
+            f"levels of {WHAT[column]} from {low:.3g} to {high:.3g}: mean epochs {quick.mean:.1f} and {slow.mean:.1f}"
+        )
+        return _outcome(evidence, found, contrast(slow, quick), gap > 0, "epochs", "mean epoch over all levels", said)
 
-    return Part(label=f"{winner} reaches {level:g} before {loser}", examine=examine, rows=(winner, loser))
+    label = f"{winner} converges before {loser}, {WHAT[column]}"
+    return Part(label=label, examine=examine, rows=(winner, loser), random=True)
+
+
+def common_levels(curves: Sequence[Curve], down: bool) -> tuple[float, float]:
+    """Return the range of levels that every curve goes through: from the best start to the worst best value.
+
+    Losses count downwards (``down``), as their negatives.
+    """
+    signed = [[-value if down else value for _, value in curve] for curve in curves]
+    low, high = max(values[0] for values in signed), min(max(values) for values in signed)
+    return (-high, -low) if down else (low, high)
+
+
+def mean_epoch(curve: Curve, low: float, high: float, down: bool = False) -> tuple[float, float, float]:
+    """Return the epoch at which a curve first reaches a level, averaged over all levels between ``low`` and ``high``.
+
+    No level is chosen: it is the area beside the curve, up to its best value so far, over the height of the range.
+    Returned are (earliest, middle, latest): with every level reached right after the point before it, on a straight
+    line between both, and at the point after it. Levels that are never reached count with the last epoch.
+    """
+    sign = -1.0 if down else 1.0
+    bottom, top = sorted((sign * low, sign * high))
+    epoch, best = curve[0][0], sign * curve[0][1]
+    reached = min(max(best, bottom), top)
+    earliest = middle = latest = (reached - bottom) * epoch
+    for after, value in curve[1:]:
+        value *= sign
+        if value > best:
+            start, end = (min(max(level, bottom), top) for level in (best, value))
+            crossing = epoch + (after - epoch) * ((start + end) / 2 - best) / (value - best)
+            earliest += (end - start) * epoch
+            middle += (end - start) * crossing
+            latest += (end - start) * after
+            best = value
+        epoch = after
+    never = max(top - max(best, bottom), 0.0) * epoch
+    return tuple((part + never) / (top - bottom) for part in (earliest, middle, latest))  # type: ignore[return-value]
 
 
 def lower(winner: str, loser: str, when: str) -> Part:
@@ -52,11 +93,15 @@ def lower(winner: str, loser: str, when: str) -> Part:
         if isinstance(found, Missing):
             return found
         at = 0 if when == "first" else -1
-        one, two = (Sample.of([curve[at][1] for curve in row]) for row in found.rows)
+        one, two = (
+            Sample.of([curve[at][1] for curve in row], seeds=seeds)
+            for row, seeds in zip(found.rows, found.seeds or ((), ()), strict=True)
+        )
         return _outcome(evidence, found, contrast(one, two), one.mean < two.mean, "nats",
                         f"{when} training loss, {winner} minus {loser}")  # fmt: skip
 
-    return Part(label=f"{winner}: {when} training loss is below {loser}'s", examine=examine, rows=(winner, loser))
+    label = f"{winner}: {when} training loss is below {loser}'s"
+    return Part(label=label, examine=examine, rows=(winner, loser), random=True)
 
 
 def settles(row: str, label: str, column: str, measure: Callable[[Curve], float], limit: Limit) -> Part:
@@ -68,7 +113,7 @@ def settles(row: str, label: str, column: str, measure: Callable[[Curve], float]
             return found
         return hold_against([measure(curve) for curve in found.rows[0]], limit, found.basis, found.obstacles)
 
-    return Part(label=f"{row}: {label}", examine=examine, rows=(row,))
+    return Part(label=f"{row}: {label}", examine=examine, rows=(row,), random=True)
 
 
 def _outcome(
@@ -87,31 +132,24 @@ def _outcome(
         covers="nothing: one curve each" if printed else tested.covers,
         basis=found.basis,
         obstacles=found.obstacles,
+        tested=tested,
         note=note,
     )
 
 
-def _unreached(found: Curves, evidence: Evidence, reason: str) -> Outcome | Missing:
-    if evidence.side == "published":
-        return Missing(reason)
-    return Outcome(toward="fails", effect=None, n=min(map(len, found.rows)), test="none: level not reached",
-                   basis=found.basis, obstacles=(*found.obstacles, reason))  # fmt: skip
+def _unreached(found: Curves, reason: str) -> Outcome:
+    lacking = Obstacle(reason, mute=True, foreign=False)
+    return Outcome(toward="fails", n=min(map(len, found.rows)), test="none: no common level", basis=found.basis,
+                   obstacles=(*found.obstacles, lacking))  # fmt: skip
 
 
-def _reach(curve: Curve, level: float, column: str) -> float:
-    """Return the first epoch whose value is past ``level``; infinite where none is."""
-    down = "loss" in column
-    return next((epoch for epoch, value in curve if (value <= level if down else value >= level)), math.inf)
+def _overlap(found: Curves, at: Sequence[Sequence[tuple[float, float, float]]]) -> bool:
+    """Say whether two drawn curves, read at different epochs, leave open which is sooner."""
+    one, two = ([epoch for epoch, _ in row[0]] for row in found.rows)
+    (early, _, late), (other_early, _, other_late) = at[0][0], at[1][0]
+    return one != two and early <= other_late and other_early <= late
 
 
 def _step(curve: Curve) -> float:
     """Return the largest gap between two epochs of a curve: how well the epoch of a crossing is known."""
     return max((later[0] - sooner[0] for sooner, later in itertools.pairwise(curve)), default=0)
-
-
-def _say_epochs(epochs: Sequence[float], last: int) -> str:
-    late = sum(epoch > last for epoch in epochs)
-    if len(epochs) == 1:
-        return "never" if late else f"at epoch {epochs[0]:.0f}"
-    mean = math.fsum(min(epoch, last) for epoch in epochs) / len(epochs)
-    return f"at epoch {mean:.1f}" + (f" or later, {late} of {len(epochs)} never" if late else "")

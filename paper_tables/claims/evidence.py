@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from paper_tables.claims.measured_files import Point, read_counts
-from paper_tables.claims.outcome import Missing
+from paper_tables.claims.outcome import Missing, Obstacle
 from paper_tables.published import Value, read_losses
 from paper_tables.published import read_curves as read_published_curves
 from paper_tables.published import read_table as read_published_table
 from paper_tables.selection import TEST_IMAGES
 from reproduce.recipes.registry import ENTRIES
-from reproduce.stats.two_samples import Sample
+from reproduce.stats.sample import Sample
 
 _PRINTED = {
     "latency_ms": "wall_ms",
@@ -31,28 +31,29 @@ class Found:
 
     samples: tuple[Sample, ...]
     basis: str
-    obstacles: tuple[str, ...] = ()
+    obstacles: tuple[Obstacle, ...] = ()
 
 
 @dataclass(frozen=True)
 class Curves:
-    """Training curves of several rows that may be compared: of every row one (epoch, value) curve a seed."""
+    """Training curves of several rows that may be compared: of every row one (epoch, value) curve per seed."""
 
     rows: tuple[tuple[tuple[Point, ...], ...], ...]
     basis: str
-    obstacles: tuple[str, ...] = ()
+    obstacles: tuple[Obstacle, ...] = ()
+    seeds: tuple[tuple[int, ...], ...] = ()  # of every row those of its curves, where they are known
 
 
 @dataclass(frozen=True)
 class Maps:
-    """What was measured on the attention maps of a row's networks: of every run a record a head.
+    """What was measured on the attention maps of a row's networks: of every run a record per head.
 
     ``commands`` draw the figures of the runs that have none yet.
     """
 
     runs: tuple[tuple[Head, ...], ...]
     basis: str
-    obstacles: tuple[str, ...] = ()
+    obstacles: tuple[Obstacle, ...] = ()
     commands: tuple[str, ...] = ()
 
 
@@ -87,7 +88,7 @@ class Evidence(ABC):
 
     @abstractmethod
     def curves(self, rows: Sequence[str], column: str = "test_top1") -> Curves | Missing:
-        """Return the curves of all rows, one a seed, all from comparable runs."""
+        """Return the curves of all rows, one per seed, all from comparable runs."""
 
     @abstractmethod
     def maps(self, row: str, kind: str, columns: Sequence[str]) -> Maps | Missing:

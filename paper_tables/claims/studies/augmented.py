@@ -163,7 +163,6 @@ CLAIMS = (
         parts=tuple(
             faster(slow.replace("-aa", "-laa"), slow, "an epoch") for slow in ("wrn-aa-c100", "wrn-aa-tiny", "cnn2-aa")
         ),
-        printed=True,
     ),
     Claim(
         id="aa-3",

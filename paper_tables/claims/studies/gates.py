@@ -88,7 +88,6 @@ CLAIMS = (
             ratio(row, "cnn", 0.0, 1.12)
             for row in ("cnn-eca", "cnn-cbam", "cnn-convae", "cnn-linae", "cnn-spatial-eca")
         ),
-        printed=True,
     ),
     Claim(
         id="gate-6b",

@@ -39,7 +39,6 @@ CLAIMS = (
         needs=f"Table 1's rows, {_RUNS}",
         parts=tuple(near(row, 0.01, of="top1_original") for row in _FIVE),
         table="accuracy",
-        printed=True,
         note="By its own table the embedding without content is 1.4 points below (D1).",
     ),
     Claim(
@@ -49,7 +48,6 @@ CLAIMS = (
         needs=f"Table 1's rows, {_RUNS}",
         parts=tuple(better(first, second) for first, second in itertools.pairwise(_FIVE)),
         table="accuracy",
-        printed=True,
     ),
     Claim(
         id="C03",
@@ -65,7 +63,7 @@ CLAIMS = (
         statement="The convolutional network converges faster than the attention networks.",
         source="[Re] section 3.2, lines 111-112, Figure 1a",
         needs="training curves of Figure 1a, several seeds",
-        parts=tuple(sooner("resnet18", row, _LEVEL) for row in ("quadratic", "learned", "learned-content")),
+        parts=tuple(sooner("resnet18", row) for row in ("quadratic", "learned", "learned-content")),
         note=f"Read as: fewer epochs to a test accuracy of {_LEVEL}.",
     ),
     Claim(
@@ -86,7 +84,7 @@ CLAIMS = (
         statement="With 16 heads training takes longer to converge.",
         source="[Re] section 3.3, lines 158-159, Figure 1b",
         needs="training curves of Figures 1a and 1b, several seeds",
-        parts=tuple(sooner(row, f"{row}-16h", _LEVEL) for row in ("quadratic", "learned", "learned-content")),
+        parts=tuple(sooner(row, f"{row}-16h") for row in ("quadratic", "learned", "learned-content")),
         note="On the published curves it is the other way round for attention with content.",
     ),
     Claim(
@@ -113,7 +111,6 @@ CLAIMS = (
         needs=f"Table 3's pairs, {_RUNS}",
         parts=tuple(better(changed, plain, by=0.05) for plain, changed in PAIRS),
         table="hierarchical",
-        printed=True,
         note="Read as relative gains they are 4.5, 4.3, 6.4 and 4.0 % (D3).",
     ),
     Claim(
@@ -123,7 +120,6 @@ CLAIMS = (
         needs="paper-scale rows timed on one device, several runs; any budget but smoke",
         parts=tuple(faster(changed, plain) for plain, changed in PAIRS),
         table="hierarchical",
-        printed=True,
     ),
     Claim(
         id="C17b",
@@ -139,8 +135,8 @@ CLAIMS = (
         source="[Re] Methodology, lines 15-17; curves of the authors' notebook",
         needs="training curves of both 9-head and both 16-head rows, several seeds",
         parts=(
-            sooner("learned-content-ha", "learned-content", _LEVEL),
-            sooner("learned-content-16h-ha", "learned-content-16h", _LEVEL),
+            sooner("learned-content-ha", "learned-content"),
+            sooner("learned-content-16h-ha", "learned-content-16h"),
         ),
     ),
     Claim(

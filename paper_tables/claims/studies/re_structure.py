@@ -92,7 +92,6 @@ CLAIMS = (
         needs="structure",
         parts=tuple(ratio(plain, changed, 5.0, math.inf) for plain, changed in PAIRS),
         table="hierarchical",
-        printed=True,
     ),
     Claim(
         id="C15b",
@@ -101,7 +100,6 @@ CLAIMS = (
         needs="structure",
         parts=tuple(ratio(plain, changed, 4.0, 6.0) for plain, changed in PAIRS),
         table="hierarchical",
-        printed=True,
         note="The printed sizes give 1/6.2, 1/10.7, 1/10.4 and 1/5.7 (D4).",
     ),
     Claim(

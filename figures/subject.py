@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from figures.maps.layers import has_maps
 from paper_tables.command import write_command
+from reproduce.console.options import RecipeOptions, RunOptions
 from reproduce.errors import UserError
 from reproduce.recipes.recipe import BUDGETS, VARIANTS, Recipe
 from reproduce.recipes.registry import ENTRIES, find_entry, resolve
@@ -116,12 +117,11 @@ def ensure_smoke_run(row: str, say: Any, command: str) -> None:
     """Train the smoke run of ``row`` where the ledger has no run of it; says so first."""
     if list_lines(row, None, "described"):
         return
-    from reproduce.runs.complete import Running, complete
+    from reproduce.runs.complete import complete
 
     say(f"there is no run to draw yet: training the smoke run of {row} first (under a minute on two cores)")
     plan = {row: resolve(row, budget="smoke")}
-    running = Running(device="auto", agree=lambda _: True)
-    complete(plan, data=None, seeds="0", precision="fp32", running=running, command=command)
+    complete(plan, RecipeOptions(), RunOptions(), agree=lambda _: True, command=command)
 
 
 def check_attention(row: str) -> None:

@@ -19,6 +19,20 @@ class UserError(Exception):
         return UserError, (self.message, self.hint)  # both parts survive the way out of a worker process
 
 
+def check_word(what: str, word: str, words: Iterable[str]) -> str:
+    """Return ``word``; raises UserError with the nearest of ``words`` where it is none of them.
+
+    Args:
+        what: as in "no budget is called 'large'".
+        word: what was asked for.
+        words: what there is.
+    """
+    known = tuple(words)
+    if word not in known:
+        raise UserError(f"no {what} is called '{word}'", did_you_mean(word, known))
+    return word
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return a hint that names the nearest of ``known``, or lists them where none is near."""
     choices = list(known)

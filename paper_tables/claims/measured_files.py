@@ -12,7 +12,7 @@ from typing import Any
 from paper_tables.table import MEASURED
 from reproduce.errors import UserError
 from reproduce.record import checksummed_csv, evaluations
-from reproduce.record.correct import read_correct
+from reproduce.record.correct import NAME, read_correct
 from reproduce.record.whole_files import read_listed
 from reproduce.stats.sample import Answers
 
@@ -82,7 +82,7 @@ def read_answers(run_id: str, folder: Path | None, moment: str) -> Answers | Non
     Raises:
         UserError: a damaged file.
     """
-    for path in (MEASURED / "correct" / f"{run_id}.json", *([folder / "correct.json"] if folder else [])):
+    for path in (MEASURED / "correct" / f"{run_id}.json", *([folder / NAME] if folder else [])):
         try:
             found = read_correct(path)
         except FileNotFoundError:

@@ -10,9 +10,10 @@ differences.
 from collections.abc import Sequence
 from typing import Any
 
+from reproduce.console.options import RecipeOptions, RunOptions
 from reproduce.errors import UserError
 from reproduce.recipes.registry import resolve
-from reproduce.runs.complete import Running, complete
+from reproduce.runs.complete import complete
 from reproduce.runs.plan import find_done
 from reproduce.stats.intervals import summarise
 
@@ -30,7 +31,6 @@ def measure(kind: str, rows: Sequence[str] | None, repetitions: int) -> tuple[li
     if repetitions < 2:
         raise UserError("one pair has no spread", "give --repetitions 2 or more: they are the seeds")
     plan = {row: resolve(row, budget="smoke") for row in rows or _ROWS}
-    running = Running(device=kind, agree=lambda _: True)
     seeds = f"0-{repetitions - 1}"
     words = [f"attnrepro bench --{'gpu' if kind == 'cuda' else 'cpu'} --suite precision"]
     words += [f"--rows {','.join(plan)}"] if rows else []
@@ -38,7 +38,8 @@ def measure(kind: str, rows: Sequence[str] | None, repetitions: int) -> tuple[li
     accuracies: dict[str, dict[str, list[float]]] = {row: {} for row in plan}
     sources = set()
     for precision in _PRECISIONS:
-        done = complete(plan, data=None, seeds=seeds, precision=precision, running=running, command=command)
+        asked, options = RecipeOptions(seeds=seeds, precision=precision), RunOptions(device=kind)
+        done = complete(plan, asked, options, agree=lambda _: True, command=command)
         for run in done.runs:
             found = find_done(done.ledger, run)
             if found is None:

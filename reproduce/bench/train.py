@@ -17,11 +17,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from reproduce.bench.timing import quartiles, time_in_turns
 from reproduce.console.output import say
 from reproduce.errors import UserError
-from reproduce.recipes.recipe import Recipe
+from reproduce.recipes.recipe import EXECUTIONS, Recipe
 from reproduce.recipes.registry import TABLES, resolve
 from reproduce.recipes.settings import override
 from reproduce.training.estimate import count_images, make_trainer, measure_rate
-from reproduce.training.run import EXECUTIONS
 
 _TABLES = ("accuracy", "heads", "hierarchical")
 _EXECUTIONS = {"cpu": ("eager",), "cuda": EXECUTIONS}

@@ -4,10 +4,13 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import typer
+
+from reproduce.console.options import OutputOptions
 
 WIDEST = 140
 
@@ -33,6 +36,12 @@ def write_out(text: str, out: Path | None, *, as_json: bool = False) -> None:
 
     write_whole(out, text.encode())
     say(f"wrote {out}")
+
+
+def print_rendered(render: Callable[..., str], output: OutputOptions) -> None:
+    """Render in the form and for the terminal that is asked for, and print it or write it to a file."""
+    colour = output.out is None and takes_colour()
+    write_out(render(output.settled, colour=colour, width=terminal_width()), output.out, as_json=output.as_json)
 
 
 def takes_colour() -> bool:

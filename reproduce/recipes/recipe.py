@@ -19,9 +19,14 @@ from reproduce.recipes.serialise import dump, essential, plain, revive
 Variant = Literal["described", "as-run", "original"]
 Budget = Literal["smoke", "short", "paper"]
 EvalMode = Literal["eval", "train-bn", "train"]
+Precision = Literal["fp32", "tf32", "bf16"]
+Execution = Literal["eager", "compiled", "graphed"]  # ways to carry out a step, no part of what fixes a result
 VARIANTS: tuple[str, ...] = typing.get_args(Variant)
 BUDGETS: tuple[str, ...] = typing.get_args(Budget)
 EVAL_MODES: tuple[str, ...] = typing.get_args(EvalMode)
+
+PRECISIONS: tuple[str, ...] = typing.get_args(Precision)
+EXECUTIONS: tuple[str, ...] = typing.get_args(Execution)
 
 CIFAR_MEAN = (0.4914, 0.4822, 0.4465)
 CIFAR_STD = (0.2023, 0.1994, 0.2010)

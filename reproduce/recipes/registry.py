@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from reproduce.errors import UserError, did_you_mean
+from reproduce.errors import UserError, check_word, did_you_mean
 from reproduce.recipes.entry import Entry, PaperTable, scale_schedule
 from reproduce.recipes.recipe import BUDGETS, VARIANTS, Recipe
 from reproduce.recipes.settings import override, override_settings
@@ -40,8 +40,8 @@ def resolve(
         UserError: an unknown row, variant, budget or setting, or a value of another type.
     """
     entry = find_entry(row)
-    _check("variant", variant, VARIANTS)
-    _check("budget", budget, BUDGETS)
+    check_word("variant", variant, VARIANTS)
+    check_word("budget", budget, BUDGETS)
     if variant not in entry.variant_names():
         has = ", ".join(entry.variant_names())
         raise UserError(f"row '{row}' has no variant '{variant}'", f"it has: {has}")
@@ -81,13 +81,8 @@ def plan_table(
     Raises:
         UserError: as :func:`resolve`, or no row of the table has the variant.
     """
-    _check("variant", variant, VARIANTS)
+    check_word("variant", variant, VARIANTS)
     rows = [row for row in table.rows if variant in find_entry(row).variant_names()]
     if not rows:
         raise UserError(f"no row of table '{table.name}' has a variant '{variant}'", "choose --variant described")
     return {row: resolve(row, variant=variant, budget=budget, changes=changes) for row in rows}
-
-
-def _check(what: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise UserError(f"no {what} is called '{value}'", did_you_mean(value, known))

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from reproduce.errors import UserError, did_you_mean
-from reproduce.recipes.recipe import EvalMode, Recipe
+from reproduce.recipes.recipe import Recipe
 from reproduce.recipes.serialise import read_value
 
 
@@ -53,11 +53,6 @@ def read_settings(settings: typing.Iterable[str]) -> dict[str, str]:
             raise UserError(f"'{setting}' is not of the form key=value", "for example: --set optimiser.lr=0.05")
         changes[key.strip()] = value.strip()
     return changes
-
-
-def read_eval_mode(name: str) -> EvalMode:
-    """Return the evaluation mode called ``name``; raises UserError with the nearest one."""
-    return typing.cast(EvalMode, read_value(name, EvalMode, "--eval-mode"))
 
 
 def _leaves(node: Any, prefix: str) -> typing.Iterator[tuple[str, Any]]:

@@ -1,7 +1,11 @@
-"""Which test images a run got right, one bit per image: what pairs two runs image by image. No torch.
+"""Which test images a run gets right, a bit per image: what pairs two runs of one seed. No torch.
 
-write_correct(folder / "correct.json", Correct("9945f8d6...", 10_000, {"last": bits}))
-read_correct(folder / "correct.json").bits["last"]
+    write_correct(folder / NAME, data=source.sha256, images=10_000, bits={"last": packed})
+    read_correct(folder / NAME).bits["last"]
+
+Three networks of a run are kept: of the ``last`` epoch, of the ``best`` on the test images and of the one ``selected`` on
+held-out images. Bits stand in the order of the test split, eight per byte, the first image in the highest bit
+(`numpy.packbits`). Ten thousand images are 1.25 KB each.
 """
 
 import base64
@@ -15,31 +19,34 @@ from reproduce.errors import UserError
 from reproduce.record.whole_files import UNSEALED, check_seal, seal, write_whole
 
 NAME = "correct.json"
-MOMENTS = ("last", "best", "selected")
-_AGAIN = "train the run again, or leave the file out: it is needed for pairing by image alone"
+KINDS = ("last", "best", "selected")
+_FORMAT = "attnrepro correct 1"
+_AGAIN = "delete it; `attnrepro train` with --resume never makes it anew"
 
 
 @dataclass(frozen=True)
 class Correct:
-    """Right answers of one run.
-
-    Attributes:
-        data: content sum of the data that the test split is of.
-        images: how many test images there are.
-        bits: by moment (``last`` | ``best`` | ``selected``) one bit per image in the data's canonical order, packed as
-            ``numpy.packbits`` does: eight to a byte, the first image in the highest bit.
-    """
+    """Right answers on ``images`` test images of the data set with the content sum ``data``, as packed ``bits``."""
 
     data: str
     images: int
     bits: Mapping[str, bytes]
 
+    def count(self, kind: str) -> int:
+        """Return how many answers of the network called ``kind`` are right."""
+        return int.from_bytes(self.bits[kind], "big").bit_count()
 
-def write_correct(path: Path, correct: Correct) -> None:
-    """Write ``correct`` in one step, sealed; raises UserError where the folder cannot be written."""
-    bits = {moment: base64.b64encode(packed).decode() for moment, packed in sorted(correct.bits.items())}
-    document = {"seal": UNSEALED.decode(), "data": correct.data, "images": correct.images, "bits": bits}
-    write_whole(path, seal(json.dumps(document, indent=1).encode() + b"\n"))
+
+def write_correct(path: Path, *, data: str, images: int, bits: Mapping[str, bytes]) -> None:
+    """Write which test images are right; raises UserError where the folder cannot be written."""
+    document = {
+        "format": _FORMAT,
+        "data": data,
+        "images": images,
+        "bits": {kind: base64.b64encode(packed).decode() for kind, packed in bits.items()},
+        "seal": UNSEALED.decode(),
+    }
+    write_whole(path, seal((json.dumps(document, indent=1) + "\n").encode()))
 
 
 def read_correct(path: Path) -> Correct:
@@ -47,18 +54,18 @@ def read_correct(path: Path) -> Correct:
 
     Raises:
         FileNotFoundError: there is none.
-        UserError: it cannot be read, or was changed since.
+        UserError: the file is damaged.
     """
     try:
         content = path.read_bytes()
         check_seal(content, path, _AGAIN, needed=True)
         document = json.loads(content)
-        bits = {name: base64.b64decode(packed, validate=True) for name, packed in document["bits"].items()}
+        bits = {kind: base64.b64decode(text, validate=True) for kind, text in document["bits"].items()}
         found = Correct(str(document["data"]), int(document["images"]), bits)
     except FileNotFoundError:
         raise
-    except (OSError, KeyError, TypeError, AttributeError, ValueError, binascii.Error) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, binascii.Error) as error:
         raise UserError(f"{path} cannot be read ({error})", _AGAIN) from None
-    if not set(bits) <= set(MOMENTS) or any(len(packed) != -(-found.images // 8) for packed in bits.values()):
-        raise UserError(f"{path} does not hold one bit per image", _AGAIN)
+    if document.get("format") != _FORMAT or any(len(packed) != -(-found.images // 8) for packed in bits.values()):
+        raise UserError(f"{path} does not hold the right answers of {found.images} images", _AGAIN)
     return found

@@ -7,10 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from reproduce.errors import UserError
 from reproduce.record import checksummed_csv
-from reproduce.record.journal import locked
-from reproduce.record.ledger import LOCK_SECONDS, results_path
+from reproduce.record.ledger import locked, results_path
 
 COLUMNS = ("row", "dataset", "data_sha256", "top1", "top5", "images", "eval_mode", "equalised", "precision")
 _AGAIN = "delete it and run `attnrepro eval` again: it holds nothing else"
@@ -33,16 +31,10 @@ def record(result: Mapping[str, Any], path: Path | None = None) -> None:
     """
     path = path or evaluations_path()
     row = {name: str(result[name]) for name in COLUMNS}
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with locked(path, LOCK_SECONDS):
-            alike = [name for name in COLUMNS if not name.startswith("top")]
-            kept = [line for line in read(path) if any(line.get(name) != row[name] for name in alike)]
-            checksummed_csv.write_file(
-                path, COLUMNS, [[line.get(name, "") for name in COLUMNS] for line in [*kept, row]]
-            )
-    except (OSError, NotImplementedError) as error:
-        raise UserError(f"{path} cannot be written ({error})", "set ATTNREPRO_RESULTS to another folder") from None
+    with locked(path):
+        alike = [name for name in COLUMNS if not name.startswith("top")]
+        kept = [line for line in read(path) if any(line.get(name) != row[name] for name in alike)]
+        checksummed_csv.write_file(path, COLUMNS, [[line.get(name, "") for name in COLUMNS] for line in [*kept, row]])
 
 
 def read(path: Path) -> list[Mapping[str, str]]:

@@ -1,37 +1,35 @@
-"""The ledger: one CSV row a run, appended whole or not at all, with a checksum. No torch; pandas only to read.
+"""The ledger: one CSV row per run, added whole or not at all, with a checksum. No torch; pandas only to read.
 
     append({"run_id": "vit-s0", "row": "vit", "top1_last": 0.84, "status": "done"})
     read()["top1_last"].mean()
 
 A row is one line; its last cell, ``check``, is the checksum of the others (see :mod:`checksummed_csv`). A later row
 with the same ``run_id`` replaces the earlier one when the file is read: the last wins, the file keeps both. A file with
-fewer, more or reordered columns, or without checksums, is understood; what is missing is added on the right at the next
-append and columns of others are kept. Reading never changes the file.
+fewer, more or reordered columns, or without checksums, is understood; missing columns are added on the right at the
+next append and columns of others are kept. Under a lock the file is read, checked and replaced in one step, so that a
+reader never sees half a row and a killed writer leaves nothing to mend.
 """
 
 import contextlib
 import math
-import os
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from reproduce.errors import UserError
+from reproduce.record.folder import results_path
 from reproduce.record.ledger_columns import COLUMNS, INTEGERS, NUMBERS
+from reproduce.record.ledger_rows import Rows, split_rows
+from reproduce.record.whole_files import write_whole
 
 if typing.TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["COLUMNS", "INTEGERS", "NUMBERS", "append", "ledger_path", "mentions", "read", "results_path"]
+__all__ = ["COLUMNS", "INTEGERS", "NUMBERS", "append", "ledger_path", "locked", "mentions", "read", "results_path"]
 LOCK_SECONDS = 120.0
 _NO_ROOM = "free some space or set ATTNREPRO_RESULTS to a folder that can be written; the old ledger is untouched"
 _NO_LOCKS = "set ATTNREPRO_RESULTS to a folder on a local disk, or on a network file system with locks"
-
-
-def results_path() -> Path:
-    """Return the folder of all results: ``$ATTNREPRO_RESULTS``, or ``results`` in the current folder."""
-    return Path(os.environ.get("ATTNREPRO_RESULTS") or "results").expanduser()
 
 
 def ledger_path() -> Path:
@@ -39,67 +37,87 @@ def ledger_path() -> Path:
     return results_path() / "runs.csv"
 
 
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the file at ``path`` against other writers; the system takes the lock from a process that dies.
+
+    Raises:
+        UserError: another process has held it for :data:`LOCK_SECONDS`, its folder cannot be written, or has no locks.
+    """
+    import filelock
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(f"{path}.lock", timeout=LOCK_SECONDS):
+            yield
+    except filelock.Timeout:
+        raise UserError(
+            f"another process has held {path} for {LOCK_SECONDS:.0f} s",
+            f"end that process, or delete {path}.lock where none is running",
+        ) from None
+    except NotImplementedError as error:
+        raise UserError(f"{path} cannot be locked ({error})", _NO_LOCKS) from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be written ({error.strerror or error})", _NO_ROOM) from error
+
+
 def append(row: Mapping[str, Any], path: Path | None = None) -> None:
     """Add one run to the ledger at ``path``, creating it with a header where there is none.
 
-    Writers wait for each other; the row is one line at the end of the file, and what a killed writer has left of its
-    own is taken away first. What other programs left unfinished is closed so that :func:`read` still reports it.
-
     Raises:
-        UserError: the file is no ledger, the folder cannot be written or locked, the disk is full, or a writer hangs.
+        UserError: the file is no ledger or damaged, the folder cannot be written or locked, the disk is full, or a
+            writer hangs; the file is as it was.
         ValueError: ``row`` has no ``run_id``, a column that neither we nor the file know, or text for a number.
     """
-    from reproduce.record import add_row as widening
-    from reproduce.record import journal
-
     path = (path or ledger_path()).resolve()  # a link to a shared ledger stays a link
     if not row.get("run_id"):
         raise ValueError("a row of the ledger needs a run_id")
     cells = {column: _write_cell(column, value) for column, value in row.items()}
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with journal.locked(path, LOCK_SECONDS):
-            journal.undo_torn(path)
-            widening.add_row(cells, path)
-    except NotImplementedError as error:
-        raise UserError(f"the ledger {path} cannot be locked ({error})", _NO_LOCKS) from None
-    except OSError as error:
-        raise UserError(f"the ledger {path} cannot be written ({error.strerror or error})", _NO_ROOM) from error
+    with locked(path):
+        raw = _content(path)
+        if raw and b"\n" not in raw:
+            raw += b"\n"  # a header alone, as a person may leave it
+        rows = split_rows(raw, path)
+        foreign = set(cells) - set(rows.header) - set(COLUMNS)
+        if foreign:
+            raise ValueError(f"the ledger has no column {min(foreign)!r}")
+        write_whole(path, _add(raw, rows, cells))
+
+
+def _add(raw: bytes, rows: Rows, cells: Mapping[str, str]) -> bytes:
+    wider = rows.widen(COLUMNS)
+    text = raw if wider is rows and rows.lines else wider.write()
+    return text + wider.write_row([cells.get(name, "") for name in wider.names])
 
 
 def tidy(path: Path | None = None) -> None:
-    """Take away what a writer that was killed has left beside the ledger; one that cannot be locked stays as it is."""
-    from reproduce.record import journal
-
+    """Take away what a writer that was killed has left beside the ledger."""
     path = (path or ledger_path()).resolve()
-    if journal.has_begun(path):
-        with contextlib.suppress(OSError, NotImplementedError), journal.locked(path, LOCK_SECONDS):
-            journal.undo_torn(path)
+    for piece in path.parent.glob(f"{path.name}.*.tmp"):
+        with contextlib.suppress(OSError, UserError), locked(path):
+            piece.unlink(missing_ok=True)
 
 
 def read(path: Path | None = None) -> "pd.DataFrame":
     """Return every run as a typed frame: whole numbers Int64, measurements float, all else text.
 
     Columns come in the order of :data:`COLUMNS`, then the file's own; an empty cell of text is "". A missing or empty
-    file gives an empty frame with all columns.
+    file gives an empty frame with all columns. Reading never changes the file.
 
     Raises:
         UserError: a line that is cut off, changed after it was written, of a wrong length, not UTF-8, or with text for
             a number; it names the line.
     """
-    from reproduce.record import journal
     from reproduce.record.ledger_frame import make_frame
 
     path = path or ledger_path()
     try:
-        try:
-            return make_frame(_content(path), path)
-        except UserError:  # perhaps only the piece of a row that someone is writing: look again between writers
-            return make_frame(journal.read_settled(path.resolve(), LOCK_SECONDS), path)
+        raw = _content(path)
     except OSError as error:
         raise UserError(
             f"the ledger {path} cannot be read ({error.strerror})", "check the path and its rights"
         ) from None
+    return make_frame(split_rows(raw, path), path)
 
 
 def mentions(run_id: str, path: Path | None = None) -> bool:

@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import os
 import re
+import shutil
 from pathlib import Path
 
 from reproduce.errors import UserError
@@ -103,7 +104,10 @@ def write_whole(path: Path, content: bytes) -> None:
                 target.write(content)
                 target.flush()
                 os.fsync(target.fileno())
+            if path.exists():
+                shutil.copymode(path, fresh)
             fresh.replace(path)
+            _sync_folder(path.parent)
         finally:
             with contextlib.suppress(OSError):
                 fresh.unlink(missing_ok=True)
@@ -112,3 +116,13 @@ def write_whole(path: Path, content: bytes) -> None:
             f"{path} cannot be written ({error.strerror or error})",
             "free some space or choose a place that can be written: --out, or ATTNREPRO_RESULTS for results",
         ) from None
+
+
+def _sync_folder(folder: Path) -> None:
+    """Bring the folder's new entry down to the disk, where the file system lets a folder be opened."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

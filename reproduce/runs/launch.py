@@ -25,31 +25,30 @@ def finish_all(
     command: str,
     *,
     agree: Callable[[str], bool],
-    jobs: int | None = None,
-    place: Place | None = None,
+    place: Place,
 ) -> list[dict[str, Any] | None]:
     """Do ``runs`` and return their rows; asks first where they may take over ten minutes here.
 
-    Mini models on a CPU go side by side, one thread each, as many as there are cores (or ``jobs``); everything
+    Mini models on a CPU go side by side, one thread each, as many as there are cores (or ``--jobs``); everything
     else goes one after the other with the whole device. At another ``place`` each gets what the place says; SLURM
     only takes the jobs, and the rows come later.
 
     Raises:
         UserError: the question was answered with no, or what a run raised.
     """
-    if place is not None and place.kind == "ray":
+    if place.kind == "ray":
         from reproduce.runs.on_ray import finish_on_ray
 
         return finish_on_ray(session, runs, command, place)
-    if place is not None and place.kind == "slurm":
+    if place.kind == "slurm":
         from reproduce.runs.on_slurm import submit
 
         submitted = submit(session, runs, command, place)
         LOG.info(f"submitted {len(submitted)} jobs to SLURM: {', '.join(job.job_id for job in submitted)}")
         return [None] * len(runs)
-    session = replace(session, deadline=Deadline.after(session.max_minutes, session.begun))
+    session = replace(session, deadline=Deadline.after(session.options.max_minutes, session.options.begun))
     side_by_side = session.ranks.world == 1 and all(uses_one_thread(run, session.device) for run in runs)
-    workers = min(len(runs), jobs or (_cores() if side_by_side else 1))
+    workers = min(len(runs), session.options.jobs or (_cores() if side_by_side else 1))
     ranks = session.ranks
     seconds = session.estimate_seconds(runs) / max(1, workers) if ranks.main else 0.0
     if seconds > ASK_SECONDS and not agree(describe_duration(seconds)):

@@ -1,6 +1,6 @@
 """Runs on other machines: a Ray cluster, a SLURM queue. What they share is the results folder. No torch.
 
-    place = find_place("ray", address="auto", cpus=None, gpus=None)
+    place = find_place(RunOptions(on="ray", address="auto"))
     place.plan(runs)            # what would be asked of whom; nothing is started
 
 The results folder (ATTNREPRO_RESULTS) and the data must be under the same path on every machine: checkpoints lie there,
@@ -9,13 +9,12 @@ so that a run whose machine is lost goes on elsewhere from its last epoch.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any
 
-from reproduce.errors import UserError, did_you_mean
+from reproduce.console.options import RunOptions
+from reproduce.errors import UserError
 from reproduce.training.run import Run
 
-Kind = Literal["here", "ray", "slurm"]
-KINDS: tuple[str, ...] = ("here", "ray", "slurm")
 RETRIES = 3  # how often a run is begun again after its machine was lost
 
 
@@ -23,7 +22,7 @@ RETRIES = 3  # how often a run is begun again after its machine was lost
 class Place:
     """Where runs are done, and what each of them is given."""
 
-    kind: Kind = "here"
+    kind: str = "here"  # one of `options.PLACES`
     address: str | None = None  # of the Ray cluster; None starts one of this machine
     cpus: int = 1
     gpus: int = 0
@@ -39,25 +38,21 @@ class Place:
         ]
 
 
-def find_place(
-    kind: str, *, address: str | None = None, cpus: int | None = None, gpus: int | None = None, device: str = "auto"
-) -> Place:
-    """Return the place called ``kind``; each run gets one GPU, or ``cpus`` cores where ``device`` is the CPU.
+def find_place(options: RunOptions) -> Place:
+    """Return the place that ``options`` name; each run gets one GPU, or ``cpus`` cores where the device is the CPU.
 
     Raises:
-        UserError: no such place, options that do not go together, or a library that is not installed.
+        UserError: options that do not go together, or a library that is not installed.
     """
-    if kind not in KINDS:
-        raise UserError(f"runs cannot be done on '{kind}'", did_you_mean(kind, KINDS))
-    if kind == "here":
-        if address is not None or cpus is not None or gpus is not None:
+    if options.on == "here":
+        if options.address is not None or options.cpus is not None or options.gpus is not None:
             raise UserError("--address, --cpus and --gpus belong to --on", "add --on ray or --on slurm")
         return Place()
-    _check_installed({"ray": "ray", "slurm": "submitit"}[kind], kind)
-    if kind == "slurm" and address is not None:
+    _check_installed({"ray": "ray", "slurm": "submitit"}[options.on], options.on)
+    if options.on == "slurm" and options.address is not None:
         raise UserError("--address is of a Ray cluster", "leave it out, or choose --on ray")
-    gpus = (0 if device == "cpu" else 1) if gpus is None else gpus
-    return Place(cast(Kind, kind), address, max(1, cpus or 1), gpus)
+    gpus = (0 if options.device == "cpu" else 1) if options.gpus is None else options.gpus
+    return Place(options.on, options.address, max(1, options.cpus or 1), gpus)
 
 
 def _check_installed(module: str, extra: str) -> None:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reproduce.data.source import Source, identify
-from reproduce.errors import UserError
-from reproduce.recipes.recipe import Recipe
-from reproduce.training.run import Run, check_precision, fit_to_data
+from reproduce.errors import UserError, check_word
+from reproduce.recipes.recipe import PRECISIONS, Recipe
+from reproduce.training.run import Run, fit_to_data
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,7 +77,7 @@ def list_runs(plan: FittedPlan, seeds: Iterable[int], precision: str) -> list[Ru
     Raises:
         UserError: an unknown precision.
     """
-    check_precision(precision)
+    check_word("precision", precision, PRECISIONS)
     seeds = list(seeds)
     return [
         Run(recipe=plan.recipes[row], source=source, seed=seed, precision=precision)

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import nn
 
 from reproduce.console.logs import LOG
+from reproduce.console.options import RunOptions
 from reproduce.data.dataset import load
 from reproduce.data.rng import make_deterministic
 from reproduce.errors import UserError
@@ -48,21 +49,16 @@ class Session:
     """How runs are done: where, whether they go on from a checkpoint, when they stop."""
 
     device: torch.device
-    resume: bool = True
-    max_minutes: float | None = None  # for all that one command does in one place
-    begun: float | None = None  # when the command began, in seconds since 1970
-    deadline: Deadline | None = None  # set when it begins
-    tensorboard: bool = False
+    options: RunOptions = field(default_factory=RunOptions)
     ranks: Ranks = ALONE
-    deterministic: bool = False
-    execution: str = "eager"
+    deadline: Deadline | None = None  # set when it begins, for all that one command does in one place
     appends: bool = True  # False: whoever asked for the run appends its row
 
     def __post_init__(self) -> None:
         """Refuse, before anything takes time, a board that could not be written; settle the operators."""
-        if self.tensorboard:
+        if self.options.tensorboard:
             check_board()
-        if self.deterministic:  # before anything is multiplied, the measured rate of an estimate included
+        if self.options.deterministic:  # before anything is multiplied, the measured rate of an estimate included
             make_deterministic(self.device)
 
     def estimate_seconds(self, runs: "list[Run]") -> float:
@@ -94,12 +90,12 @@ class Session:
             UserError: another process trains the run, the training loss is no longer finite (the row says
                 ``diverged``), or files cannot be written.
         """
-        self.deadline = self.deadline or Deadline.after(self.max_minutes)
+        self.deadline = self.deadline or Deadline.after(self.options.max_minutes)
         if self.ranks.agree(self.deadline.forbids_epoch()):
             return None
         with hold(run) if self.ranks.main else nullcontext():
             # only its holder appends a run's row, so what the ledger lacks here nobody else adds
-            done = find_done(ledger.read(), run) if self.resume and ledger.mentions(run.run_id) else None
+            done = find_done(ledger.read(), run) if self.options.resumes and ledger.mentions(run.run_id) else None
             done = self.ranks.agree(done)
             if done is not None:
                 return done
@@ -119,12 +115,14 @@ class Session:
         on_event: "Callable[[Event], None] | None",
         on_step: "Callable[[int, int, int], None] | None",
     ) -> dict[str, Any] | None:
-        if self.deterministic:  # in a worker, to which the session was handed as it is
+        if self.options.deterministic:  # in a worker, to which the session was handed as it is
             make_deterministic(self.device)
         dataset = load(run.source, run.recipe.data)
         record = self._open_record(run, command) if self.ranks.main else {}
         reset_peak_memory(self.device)
-        board = open_board(run.folder) if self.tensorboard and self.ranks.main else nullcontext(lambda line: None)
+        board = (
+            open_board(run.folder) if self.options.tensorboard and self.ranks.main else nullcontext(lambda line: None)
+        )
         with watch(run) as (tell, step), _threads(run, self.device), board as show:
             tell = on_event or tell
 
@@ -136,12 +134,11 @@ class Session:
                 run,
                 dataset,
                 device=self.device,
-                resume=self.resume,
+                options=self.options,
                 deadline=self.deadline,
                 on_epoch=on_epoch,
                 on_step=on_step or (None if on_event else step),
                 ranks=self.ranks,
-                execution=self.execution,
             )
             if progress.epoch < run.recipe.total_epochs and not progress.diverged:
                 return None
@@ -163,7 +160,7 @@ class Session:
             recipe, run.source.name, run.source.sha256, run.seed, run.precision, str(self.device), command
         )
         facts["data_path"] = str(run.source.root.resolve()) if run.source.root else None
-        facts["execution"] = self.execution
+        facts["execution"] = self.options.execution
         manifest.write(facts, run.folder)
         git = facts["git"]
         return {

@@ -4,8 +4,9 @@ list_records("runs"), read_run("vit-smoke-described-s0")
 """
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reproduce.data.source import KNOWN_NAMES
 from reproduce.errors import UserError, did_you_mean
@@ -13,8 +14,12 @@ from reproduce.recipes.recipe import Recipe
 from reproduce.recipes.registry import ENTRIES, TABLES, resolve
 from reproduce.recipes.settings import keys
 from reproduce.record import ledger, manifest
-from reproduce.runs.plan import write_options
+from reproduce.runs.plan import find_done, write_options
 from reproduce.training.history import read_history
+from reproduce.training.run import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 KINDS = ("tables", "rows", "figures", "runs")
 _SHOWN = ("run_id", "budget", "variant", "dataset", "seed", "precision", "top1_val_selected", "top1_last", "status")
@@ -107,6 +112,20 @@ def repeat_command(line: dict[str, Any], facts: dict[str, Any]) -> str:
         seeds=str(line["seed"]),
     )
     return f"attnrepro train {recipe.row} --budget {recipe.budget} {options}".rstrip()
+
+
+def report_runs(runs: Sequence[Run], table: "pd.DataFrame") -> list[dict[str, Any]]:
+    """Return what the ledger ``table`` has of ``runs``, with a line per run that ``says`` it."""
+    records: list[dict[str, Any]] = []
+    for run in runs:
+        line = find_done(table, run)
+        if line is None:
+            says = f"{run.run_id}: not finished; the same command goes on"
+            records.append({"run_id": run.run_id, "status": "unfinished", "says": says})
+            continue
+        says = f"{run.run_id}: top-1 {line['top1_last']:.4f} last, {line['top1_best']:.4f} best on test"
+        records.append(_plain(line) | {"says": says})
+    return records
 
 
 def describe_run(record: dict[str, Any]) -> str:

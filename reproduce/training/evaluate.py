@@ -5,8 +5,8 @@ score.top1, score.top5, score.loss, score.count
 """
 
 import contextlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from reproduce.errors import UserError
 from reproduce.models.networks import build
 from reproduce.recipes.recipe import DataChoice, EvalMode, Recipe
 from reproduce.recipes.registry import resolve
+from reproduce.recipes.settings import override_settings
 from reproduce.stats.intervals import wilson
 from reproduce.training.authors_checkpoint import SUFFIXES, read_official
 from reproduce.training.checkpoint import Weights, fill, load_weights
@@ -32,12 +33,13 @@ _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 @dataclass(frozen=True)
 class Score:
-    """Shares in [0, 1], mean cross-entropy in nats, and how many images they are of."""
+    """Shares in [0, 1], mean cross-entropy in nats, how many images they are of, and which of them are right (N,)."""
 
     top1: float
     top5: float
     loss: float
     count: int
+    right_N: Tensor
 
 
 @contextlib.contextmanager
@@ -81,28 +83,29 @@ def evaluate(
     The host waits for the device once, at the end.
     """
     device = next(model.parameters()).device
-    sums, sizes = [], []
+    sums, sizes, right = [], [], []
     with evaluation_mode(model, mode):
         for x_B3HW, y_B in batches:
             with arithmetic(precision, device):
                 logits_BC = model(x_B3HW)
-            sums.append(_count(logits_BC.float(), y_B))
+            hit_B5, loss = _answer(logits_BC.float(), y_B)
+            sums.append(torch.stack([hit_B5[:, 0].sum().float(), hit_B5.any(1).sum().float(), loss]))
             sizes.append(len(y_B))
+            right.append(hit_B5[:, 0])
     total = torch.stack(sums).double().cpu()
     size = torch.tensor(sizes, dtype=torch.float64)
     means = (total / size[:, None]).mean(0) if batch_mean else total.sum(0) / size.sum()
     if over is not None:
         means[:2] *= size.sum() / over
     top1, top5, loss = means.tolist()
-    return Score(top1, top5, loss, sum(sizes))
+    return Score(top1, top5, loss, sum(sizes), torch.cat(right).cpu())
 
 
-def _count(logits_BC: Tensor, y_B: Tensor) -> Tensor:
-    """Return the batch's correct top-1, correct top-5 and summed cross-entropy."""
+def _answer(logits_BC: Tensor, y_B: Tensor) -> tuple[Tensor, Tensor]:
+    """Return which of each image's five best classes is its label, best first, and the summed cross-entropy."""
     best_B5 = logits_BC.topk(min(5, logits_BC.shape[1]), dim=1).indices
     hit_B5 = best_B5 == y_B[:, None]
-    loss = F.cross_entropy(logits_BC, y_B, reduction="sum")
-    return torch.stack([hit_B5[:, 0].sum().float(), hit_B5.any(1).sum().float(), loss])
+    return hit_B5, F.cross_entropy(logits_BC, y_B, reduction="sum")
 
 
 def open_weights(path: Path) -> Weights:
@@ -111,18 +114,23 @@ def open_weights(path: Path) -> Weights:
 
 
 def evaluate_checkpoint(
-    path: Path, data: str | None, mode: EvalMode | None, device: torch.device, precision: str, *, equalise: bool = False
+    path: Path,
+    data: str | None,
+    device: torch.device,
+    precision: str,
+    *,
+    changes: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the score of the weights at ``path`` on the test images of ``data`` (by default the recipe's).
 
-    Images that do not fit into memory at once are read in parts. With ``equalise`` their luminance histograms are made
-    even first, as they are for weights that were trained so.
+    Images that do not fit into memory at once are read in parts. ``changes`` are settings laid over the recipe: the
+    evaluation mode, or what the file cannot say of how the weights were trained.
 
     Raises:
         UserError: a damaged or foreign checkpoint, data that is not here, other image sizes or classes.
     """
     weights = open_weights(path)
-    recipe = weights.recipe
+    recipe = override_settings(weights.recipe, changes or {})
     source = identify(data or recipe.data.name)
     if len(source.classes) != recipe.model.classes:
         raise UserError(
@@ -133,12 +141,10 @@ def evaluate_checkpoint(
     set_products(precision, device)
     model = build(fitted.model)
     fill(model, weights.tensors, path)
-    choice = replace(fitted.data, equalise=equalise or fitted.data.equalise)
-    chosen = mode or recipe.eval_mode
     score = evaluate(
         model.to(device),
-        _read_batches(source, choice, recipe, device),
-        mode=chosen,
+        _read_batches(source, fitted.data, recipe, device),
+        mode=recipe.eval_mode,
         precision=precision,
         batch_mean=recipe.batch_mean_accuracy,
         over=recipe.accuracy_over,
@@ -152,8 +158,8 @@ def evaluate_checkpoint(
         "epoch": weights.epoch,
         "dataset": source.name,
         "data_sha256": source.sha256,
-        "eval_mode": chosen,
-        "equalised": choice.equalise,
+        "eval_mode": recipe.eval_mode,
+        "equalised": recipe.data.equalise,
         "precision": precision,
         "images": score.count,
         "top1": score.top1,

@@ -10,12 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reproduce.data.source import Source
-from reproduce.errors import UserError, did_you_mean
+from reproduce.errors import UserError
 from reproduce.recipes.recipe import DataChoice, Recipe
 from reproduce.record.ledger import results_path
-
-PRECISIONS = ("fp32", "tf32", "bf16")
-EXECUTIONS = ("eager", "compiled", "graphed")  # ways to carry out a step, no part of what fixes a result
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,15 +59,3 @@ def fit_to_data(recipe: Recipe, source: Source) -> Recipe:
     data: DataChoice = replace(recipe.data, name=source.name)
     model = replace(recipe.model, classes=len(source.classes))
     return replace(recipe, data=data, model=model)
-
-
-def check_precision(name: str) -> None:
-    """Raise UserError where no precision is called ``name``."""
-    if name not in PRECISIONS:
-        raise UserError(f"no precision is called '{name}'", did_you_mean(name, PRECISIONS))
-
-
-def check_execution(name: str) -> None:
-    """Raise UserError where no way to carry out a step is called ``name``."""
-    if name not in EXECUTIONS:
-        raise UserError(f"no execution is called '{name}'", did_you_mean(name, EXECUTIONS))

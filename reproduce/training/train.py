@@ -13,14 +13,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
+from reproduce.console.options import RunOptions
 from reproduce.data.batches import Batches
 from reproduce.data.dataset import Dataset, hold_out
 from reproduce.data.rng import seed_global
 from reproduce.errors import UserError
 from reproduce.models.networks import build, prefers_channels_last
+from reproduce.record.correct import NAME, write_correct
 from reproduce.training.checkpoint import fill, load_state, save_state, save_weights
 from reproduce.training.deadline import Deadline
 from reproduce.training.distributed import ALONE, Ranks
@@ -47,6 +50,7 @@ class Progress:
     seconds: float = 0.0  # spent in training steps
     images: int = 0
     diverged: bool = False
+    right: dict[str, str] = field(default_factory=dict)  # bits in hexadecimal, by kind: see `record.correct`
 
 
 Report = Callable[[Progress, int], None]
@@ -58,12 +62,11 @@ def train(
     dataset: Dataset,
     *,
     device: torch.device,
-    resume: bool = True,
+    options: RunOptions | None = None,
     deadline: Deadline | None = None,
     on_epoch: Report | None = None,
     on_step: Steps | None = None,
     ranks: Ranks = ALONE,
-    execution: str = "eager",
 ) -> tuple[nn.Module, Progress]:
     """Train ``run`` to its last epoch and return the network and its progress; state is saved after every epoch.
 
@@ -71,19 +74,18 @@ def train(
         run: recipe, data, seed and precision.
         dataset: the images of ``run.source``.
         device: where to train.
-        resume: go on from the run's ``last.pt`` where there is one.
+        options: whether to go on from the run's ``last.pt``, and how steps are carried out.
         deadline: stop after the last epoch that ends before it, or the first of all (``progress.epoch`` tells).
         on_epoch: called with the progress and the number of epochs after each one.
         on_step: called with the epoch, the step and the number of steps.
         ranks: the processes that share the run; only the first one writes.
-        execution: how passes are carried out (`run.EXECUTIONS`); no part of the run's identity.
 
     Raises:
         UserError: a checkpoint of another run, a folder that cannot be written, sizes that do not fit.
     """
-    recipe = run.recipe
-    trainer = Trainer(run, dataset, device, ranks, execution)
-    if resume:
+    recipe, options = run.recipe, options or RunOptions()
+    trainer = Trainer(run, dataset, device, ranks, options.execution)
+    if options.resumes:
         trainer.resume()
     progress, deadline = trainer.progress, deadline or Deadline()
     try:
@@ -231,11 +233,16 @@ class Trainer:
         line: dict[str, float | None] = {}
         test = self._score(self.test)
         line |= {"test_loss": test.loss, "test_top1": test.top1, "test_top5": test.top5}
+        right = self.progress.right
+        right["last"] = np.packbits(test.right_N.numpy()).tobytes().hex()
+        if all(test.top1 > (past.get("test_top1") or -1.0) for past in self.progress.history):
+            right["best"] = right["last"]
         if self.validation is not None:
             held = self._score(self.validation)
             line |= {"val_loss": held.loss, "val_top1": held.top1}
             best = self.progress.selected
             if best is None or held.top1 > best["val_top1"]:
+                right["selected"] = right["last"]
                 self.progress.selected = {"epoch": epoch, "val_top1": held.top1, "test_top1": test.top1}
                 save_weights(self.run.folder / "best.safetensors", self.model, self.run.recipe, epoch)
         elif epoch == self.run.recipe.total_epochs:
@@ -268,4 +275,7 @@ class Trainer:
             "progress": self.progress.__dict__,
         }
         save_state(folder / "last.pt", self.run.identity, state)
+        if self.progress.right:
+            bits = {kind: bytes.fromhex(text) for kind, text in self.progress.right.items()}
+            write_correct(folder / NAME, data=self.run.source.sha256, images=self.test.count, bits=bits)
         self.saved = self.progress.epoch

@@ -64,7 +64,7 @@ SAID = [
     (["train", "vit", "--seeds", "one"], ["'one'"]),
     (["train", "vit", "--precision", "fp8"], ["no precision is called 'fp8'"]),
     (["train", "vit", "--device", "tpu"], ["device 'tpu'"]),
-    (["train", "vit", "--resume", "always"], ["--resume"]),
+    (["train", "vit", "--resume", "always"], ["no way to resume is called 'always'"]),
     (["train", "vit", "--data", "cifr10"], ["cifr10"]),
     (["train", "vit", "--budget", "paper", "--yes"], ["cifar10"]),
     (["train", "san-pair", "--set", "model.relation=star"], ["no relation 'star'"]),

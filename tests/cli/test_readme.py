@@ -36,7 +36,7 @@ def test_a_command_is_one_that_the_verb_takes(words: list[str]) -> None:
         resolve(
             given["row"],
             variant=given["variant"],
-            budget=given["budget"],
+            budget=given["budget"] or "smoke",
             changes=read_settings(given["settings"] or []),
         )
     if words[0] == "table" and given["name"] != "NAME":

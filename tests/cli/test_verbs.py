@@ -235,7 +235,7 @@ def test_heads_beat_chance_on_the_embedded_images() -> None:
         (["tabel"], "error: no such command 'tabel'", ""),
         (["claims", "C14", "gates"], "error: got unexpected extra argument", " claims"),
         (["train", "learned", "--max-minutes", "abc"], "error: invalid value for '--max-minutes'", " train"),
-        (["train"], "error: missing argument 'row'", " train"),
+        (["train"], "error: missing argument 'ROW'", " train"),
         (["--bogus"], "error: no such option: --bogus", ""),
     ],
 )

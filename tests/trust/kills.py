@@ -137,7 +137,7 @@ def choose(count: int, seed: int, seconds: float) -> list[Moment]:
         elif number % 4 == 1:
             moments.append((".tmp", drawn.randint(1, 3 * EPOCHS)))
         else:
-            moments.append((drawn.choice(("runs.csv.next", "runs.csv.lock", "runs.csv.tmp")), 1))
+            moments.append((drawn.choice(("runs.csv.lock", "runs.csv.")), 1))
     return moments
 
 
@@ -163,7 +163,7 @@ def main() -> None:
         for attempt in range(8):  # a run that ended before its moment is done anew, and killed sooner
             results = folder / f"{number}-{attempt}"
             results.mkdir()
-            if "next" in moment[0] or number % 8 > 3:  # a ledger that is there is added to, a new one is made
+            if moment[0] == "runs.csv." or number % 8 > 3:  # a ledger that is there is added to, a new one is made
                 ledger.append({"run_id": "another", "status": "done"}, results / "runs.csv")
             code, seen = run(results, moment)
             if code == -signal.SIGKILL:

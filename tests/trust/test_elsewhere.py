@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from reproduce.console.options import RunOptions
 from reproduce.data.source import identify
 from reproduce.errors import UserError
 from reproduce.recipes.registry import resolve
@@ -49,22 +50,21 @@ def rows_of(results: Path) -> list[dict[str, str]]:
 
 def test_places() -> None:
     pytest.importorskip("ray", reason="Ray is not installed")
-    assert find_place("here") == Place()
-    assert find_place("ray", device="cpu") == Place("ray", None, 1, 0)
-    assert find_place("ray", address="auto", cpus=4) == Place("ray", "auto", 4, 1)
+    assert find_place(RunOptions()) == Place()
+    assert find_place(RunOptions(on="ray", device="cpu")) == Place("ray", None, 1, 0)
+    assert find_place(RunOptions(on="ray", address="auto", cpus=4)) == Place("ray", "auto", 4, 1)
     for asked, words in (
-        ({"kind": "rey"}, "cannot be done on 'rey'"),
-        ({"kind": "here", "address": "auto"}, "belong to --on"),
-        ({"kind": "here", "cpus": 2}, "belong to --on"),
+        ({"address": "auto"}, "belong to --on"),
+        ({"cpus": 2}, "belong to --on"),
     ):
         with pytest.raises(UserError, match=words):
-            find_place(**asked)
+            find_place(RunOptions(**asked))
 
 
 def test_what_is_not_installed_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(UserError, match="needs submitit") as caught:
-        find_place("slurm")
+        find_place(RunOptions(on="slurm"))
     assert caught.value.hint == "pip install 'attnrepro[slurm]'"
 
 
@@ -180,7 +180,7 @@ def test_a_job_does_its_run_and_goes_on_where_it_was_stopped(results: Path) -> N
 
     session, place = Session(torch.device("cpu")), Place("slurm", None, 1, 0)
     first, second = make_runs(2)
-    stopped = Task(Session(torch.device("cpu"), max_minutes=0), first, "attnrepro train", place)
+    stopped = Task(Session(torch.device("cpu"), RunOptions(max_minutes=0)), first, "attnrepro train", place)
     assert stopped() is None  # one epoch, then told to stop
     again = stopped.checkpoint().function
     assert again.run == first

@@ -75,7 +75,7 @@ def test_pieces_of_a_killed_writer_are_taken_away() -> None:
 def test_a_run_that_another_has_finished_meanwhile_is_not_done_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     run, session = make_run(), Session(torch.device("cpu"))
     first = session.finish(run, "attnrepro train learned")
-    monkeypatch.setattr("reproduce.runs.launch.train", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr("reproduce.runs.session.train", lambda *_, **__: pytest.fail("trained again"))
     second = session.finish(run, "attnrepro train learned")  # it was asked for before the first had finished
     assert first is not None
     assert second is not None

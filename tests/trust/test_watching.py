@@ -91,7 +91,7 @@ def test_the_curve_goes_to_tensorboard_beside_the_run(results: Path, monkeypatch
     module: Any = types.ModuleType("torch.utils.tensorboard")
     module.SummaryWriter = Writer
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", module)
-    monkeypatch.setattr("reproduce.runs.launch.check_board", lambda: None)
+    monkeypatch.setattr("reproduce.runs.session.check_board", lambda: None)
     assert run(*TRAIN, "--tensorboard", "--max-minutes", "0").exit_code == 0
     assert run(*TRAIN, "--tensorboard").exit_code == 0  # goes on
     first, second = Writer.made

@@ -8,17 +8,20 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor, nn
+from typer.testing import CliRunner
 
+from cli import app
+from reproduce.console.options import RunOptions
 from reproduce.data.dataset import Dataset, load
 from reproduce.data.rng import seed_global
 from reproduce.data.source import identify
 from reproduce.errors import UserError
 from reproduce.models.networks import build
+from reproduce.recipes.recipe import EXECUTIONS
 from reproduce.recipes.registry import resolve
-from reproduce.runs.complete import Running
 from reproduce.runs.session import Session
 from reproduce.training.deadline import Deadline
-from reproduce.training.run import EXECUTIONS, Run, fit_to_data
+from reproduce.training.run import Run, fit_to_data
 from reproduce.training.step_modes import _kept, check_place, prepare, translated
 from reproduce.training.train import train
 
@@ -132,9 +135,15 @@ def make_run(row: str, **changes: object) -> tuple[Run, Dataset]:
 @needs_compiler
 def test_a_compiled_run_resumes_bit_for_bit() -> None:
     run, dataset = make_run("learned", epochs=3)
-    whole, _ = train(run, dataset, device=CPU, resume=False, execution="compiled")
-    train(run, dataset, device=CPU, resume=False, deadline=Deadline.after(0), execution="compiled")
-    again, progress = train(run, dataset, device=CPU, execution="compiled")
+    whole, _ = train(run, dataset, device=CPU, options=RunOptions(resume="never", execution="compiled"))
+    train(
+        run,
+        dataset,
+        device=CPU,
+        deadline=Deadline.after(0),
+        options=RunOptions(resume="never", execution="compiled"),
+    )
+    again, progress = train(run, dataset, device=CPU, options=RunOptions(execution="compiled"))
     assert progress.epoch == 3
     for name, value in whole.state_dict().items():
         assert torch.equal(value, again.state_dict()[name]), name
@@ -165,8 +174,9 @@ def test_what_cannot_work_is_refused(execution: str, device: torch.device, world
 
 
 def test_a_misspelt_execution_is_refused_even_where_nothing_is_missing() -> None:
-    with pytest.raises(UserError, match="no execution is called 'compild'"):
-        Running(device="cpu", agree=lambda _: True, execution="compild")
+    done = CliRunner().invoke(app, ["train", "vit", "--execution", "compild"])
+    assert done.exit_code == 2
+    assert "no execution is called 'compild'" in done.stderr
 
 
 def test_a_missing_compiler_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

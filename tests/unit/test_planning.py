@@ -1,6 +1,5 @@
 """Pairing by seed and by image, and what is planned from a test: against scipy, by simulation, by the test itself."""
 
-import json
 import math
 
 import numpy as np
@@ -9,8 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as reference
 
-from reproduce.errors import UserError
-from reproduce.record.correct import Correct, read_correct, write_correct
 from reproduce.stats.intervals import ALPHA
 from reproduce.stats.planning import margin_held, runs_needed
 from reproduce.stats.sample import Answers, Sample
@@ -85,25 +82,6 @@ def test_the_paired_interval_covers_the_truth():
         found = contrast(one, two).interval
         hits += found.low <= 0.03 <= found.high
     assert hits / 3000 == pytest.approx(0.95, abs=0.012)
-
-
-def test_right_answers_are_kept_sealed(tmp_path):
-    path = tmp_path / "correct.json"
-    kept = Correct("9945f8d6", 12, {"last": b"\xf0\x10", "best": b"\xff\xf0"})
-    write_correct(path, kept)
-    assert read_correct(path) == kept
-    text = path.read_text()
-    path.write_text(text.replace('"images": 12', '"images": 11'))
-    with pytest.raises(UserError, match="changed"):
-        read_correct(path)
-    path.write_text(json.dumps({"data": "x", "images": 12, "bits": {}}))
-    with pytest.raises(UserError, match="checksum is gone"):
-        read_correct(path)
-    write_correct(path, Correct("9945f8d6", 30, {"last": b"\xf0\x10"}))
-    with pytest.raises(UserError, match="one bit per image"):
-        read_correct(path)
-    with pytest.raises(FileNotFoundError):
-        read_correct(tmp_path / "none.json")
 
 
 @pytest.mark.parametrize("level", [0.05, 0.05 / 9])

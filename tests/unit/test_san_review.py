@@ -178,10 +178,10 @@ def test_equalised_data_is_the_same_data_equalised() -> None:
     assert not torch.equal(even.test.images, plain.test.images)
 
 
-def test_hist_eq_is_the_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_histograms_are_equalised_by_a_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ATTNREPRO_RESULTS", str(tmp_path))
     tiny = ["--set", "data.train_limit=40", "--set", "data.test_limit=10", "--set", "epochs=1"]
-    done = CliRunner().invoke(app, ["train", "san15-pair-scenes", "--hist-eq", "--json", *tiny])
+    done = CliRunner().invoke(app, ["train", "san15-pair-scenes", "--set", "data.equalise=true", "--json", *tiny])
     assert done.exit_code == 0, done.output
     weights = open_weights(next(tmp_path.rglob("best.safetensors")))
     assert weights.recipe.data.equalise
@@ -249,7 +249,7 @@ def test_official_weights_are_evaluated_on_it(validation: Path, tmp_path: Path) 
     torch.save(
         {"epoch": 100, "state_dict": {f"module.{k}": v for k, v in to_official(model.state_dict()).items()}}, path
     )
-    result = evaluate_checkpoint(path, str(validation), None, torch.device("cpu"), "fp32")
+    result = evaluate_checkpoint(path, str(validation), torch.device("cpu"), "fp32")
     assert (result["row"], result["images"], result["epoch"]) == ("san10-patch", 3, 100)
     images = load(identify(str(validation)), DataChoice(train_limit=0)).test.images
     normalised = V.normalize(images.float() / 255, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
@@ -260,11 +260,11 @@ def test_official_weights_are_evaluated_on_it(validation: Path, tmp_path: Path) 
     loss = torch.nn.functional.cross_entropy(logits, torch.arange(3))
     assert result["loss"] == pytest.approx(loss.item(), abs=1e-4)
     assert not result["official"]  # three classes, not the paper's thousand
-    even = evaluate_checkpoint(path, str(validation), None, torch.device("cpu"), "fp32", equalise=True)
+    even = evaluate_checkpoint(path, str(validation), torch.device("cpu"), "fp32", changes={"data.equalise": True})
     assert even["equalised"]
     assert even["loss"] != result["loss"]
     with pytest.raises(UserError, match="tells 3 apart"):
-        evaluate_checkpoint(path, "shapes", None, torch.device("cpu"), "fp32")
+        evaluate_checkpoint(path, "shapes", torch.device("cpu"), "fp32")
 
 
 def test_published_values_stand_beside_official_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from reproduce.console.options import RunOptions
 from reproduce.data.dataset import Dataset, load
 from reproduce.data.rng import make_deterministic
 from reproduce.data.source import identify
@@ -94,7 +95,7 @@ def test_equal_seeds_are_equal_and_others_are_not() -> None:
     curves = []
     for seed in (0, 0, 1):
         run, dataset = make_run(seed=seed, epochs=1)
-        _, progress = train(run, dataset, device=CPU, resume=False)
+        _, progress = train(run, dataset, device=CPU, options=RunOptions(resume="never"))
         curves.append([line["train_loss"] for line in progress.history])
     assert curves[0] == curves[1] != curves[2]
 
@@ -263,11 +264,11 @@ def test_accuracy_over_another_number_of_images() -> None:  # A3
 
 def test_deterministic_operators_train_the_same_weights_on_a_cpu() -> None:
     run, dataset = make_run("san-patch", epochs=1)
-    plain, _ = train(run, dataset, device=CPU, resume=False)
+    plain, _ = train(run, dataset, device=CPU, options=RunOptions(resume="never"))
     try:
         make_deterministic(CPU)
         assert torch.are_deterministic_algorithms_enabled()
-        strict, _ = train(run, dataset, device=CPU, resume=False)
+        strict, _ = train(run, dataset, device=CPU, options=RunOptions(resume="never"))
     finally:
         torch.use_deterministic_algorithms(False)
     for name, value in plain.state_dict().items():

@@ -139,7 +139,7 @@ def _with_commands(verdict: ClaimVerdict, variant: str, seeds: str) -> ClaimVerd
     for part in verdict.parts:
         wanted = part.commands
         if part.word == "undecided" and not wanted and part.outcome is not None:
-            enough = seeds if part.outcome.obstacles else _seeds(part)
+            enough = seeds if part.outcome.obstacles else _seeds(part) if verdict.word == "undecided" else ""
             arms = [Arm.read(row) for row in part.part.rows] if enough else []
             wanted = tuple(arm.command(variant, enough) for arm in arms if arm.recipe(variant, "paper"))
         parts.append(replace(part, commands=tuple(dict.fromkeys(wanted))))

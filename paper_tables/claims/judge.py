@@ -96,7 +96,8 @@ def union(answers: Sequence[Answer], label: Sequence[str]) -> Answer:
     p_value = chosen.p_value
     if holding and p_value is not None:
         p_value = min(1.0, len(found) * p_value)
-    return replace(chosen, p_value=p_value, obstacles=obstacles, note="; ".join(filter(None, [name, chosen.note])))
+    told = "; ".join(filter(None, [name, chosen.note]))
+    return replace(chosen, p_value=p_value, obstacles=obstacles, readings=len(found), note=told)
 
 
 def _family(
@@ -156,6 +157,8 @@ def _plan(found: PartVerdict, answer: Outcome, level: float, whole: float) -> Pa
     tested = answer.tested
     if tested is None or tested.covers != "seeds":
         return found
+    whole /= answer.readings
+    level /= answer.readings if answer.toward == "holds" else 1
     least = detectable(tested.error, tested.freedom, level, tested.sides) if tested.error else None
     margin = margin_held(tested, whole)
     if answer.unit == "x":  # tested on logarithms

@@ -32,7 +32,8 @@ class Outcome:
     ``n`` is the number of runs per arm, None where no run is behind it: a count of parameters, an identity. Such an
     answer is exact; one of runs needs a ``p_value``. ``covers`` names the uncertainty that the interval and the test
     are about, ``tested`` is the test itself, from which it follows what more runs would tell. ``printed`` says that the
-    answer is arithmetic of single numbers that a paper prints.
+    answer is arithmetic of single numbers that a paper prints; ``readings`` of how many the surest it is, where one
+    is enough.
     """
 
     toward: Side
@@ -48,6 +49,7 @@ class Outcome:
     obstacles: tuple[Obstacle, ...] = ()
     tested: Contrast | None = None
     printed: bool = False
+    readings: int = 1
     note: str = ""
     commands: tuple[str, ...] = ()  # what would remove the obstacles, where it is not more training
 

@@ -19,7 +19,7 @@ from paper_tables.claims.judge import union
 from paper_tables.claims.outcome import Missing, Outcome
 from paper_tables.claims.tested import compare, side
 from reproduce.stats.sample import Sample
-from reproduce.stats.two_samples import Asked, contrast, equivalence, one_sided
+from reproduce.stats.two_samples import Asked, contrast, equivalence, gap_of, one_sided
 
 ROUNDING = 1e-9
 
@@ -95,6 +95,22 @@ def moves(changed: str, plain: str, beyond: float) -> Part:
     return Part(label=label, examine=examine, rows=(changed, plain), random=True)
 
 
+def narrows(wide: tuple[str, str], narrow: tuple[str, str]) -> Part:
+    """Return the part that the first of ``wide`` leads the second by more than the first of ``narrow`` its second."""
+    rows = (*wide, *narrow)
+
+    def examine(evidence: Evidence) -> Outcome | Missing:
+        found = evidence.samples(rows)
+        if isinstance(found, Missing):
+            return found
+        one, two, three, four = found.samples
+        tested = contrast(gap_of(one, two), gap_of(three, four))
+        return compare(found, tested, tested.interval.mean > 0)
+
+    label = f"{wide[0]} over {wide[1]} by more than {narrow[0]} over {narrow[1]}"
+    return Part(label=label, examine=examine, rows=rows, random=True)
+
+
 def either(label: str, parts: Sequence[Part]) -> Part:
     """Return the part that at least one of ``parts`` holds: what a sentence says that has several readings."""
 
@@ -142,6 +158,21 @@ def ratio(first: str, second: str, low: float, high: float, column: str = "param
     what = {"params": "parameters", "macs_fast": "MACs", "macs_naive": "MACs, naive form"}[column]
     bounds = [f"at least {low:g}x"] * (low > 0) + [f"at most {high:g}x"] * (not math.isinf(high))
     return Part(label=f"{first} / {second}, {what}: {' and '.join(bounds)}", examine=examine, rows=(first, second))
+
+
+def adds(changed: str, plain: str, most: int, column: str = "params") -> Part:
+    """Return the part that ``changed`` has at most ``most`` parameters (or MACs) more than ``plain``."""
+
+    def examine(evidence: Evidence) -> Outcome | Missing:
+        one, two = evidence.count(changed, column), evidence.count(plain, column)
+        if isinstance(one, Missing):
+            return one
+        if isinstance(two, Missing):
+            return two
+        basis = "as printed" if evidence.side == "published" else "exact counts, paper scale"
+        return Outcome(toward=side(one - two <= most), effect=one - two, unit="parameters", basis=basis)
+
+    return Part(label=f"{changed} has at most {most} more than {plain}", examine=examine, rows=(changed, plain))
 
 
 def as_printed(row: str, column: str = "params") -> Part:

@@ -129,7 +129,8 @@ def describe_verdict(verdict: ClaimVerdict) -> list[str]:
     part = deciding_part(verdict)
     basis = part.outcome.basis if part and part.outcome and part.outcome.basis != "as printed" else ""
     pointing = f"points to {verdict.leaning}" if verdict.word == "undecided" and verdict.leaning else ""
-    runs = f"{verdict.runs} runs per arm would settle it" if verdict.runs else ""
+    open_ = verdict.word == "undecided" and verdict.runs
+    runs = f"{verdict.runs} runs per arm would settle it" if open_ else ""
     margin = "" if part is None or part.outcome is None else say_margin(verdict.margin, part.outcome)
     return list(filter(None, [describe_effect(verdict), basis, pointing, margin, runs]))
 

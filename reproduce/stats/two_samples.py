@@ -102,6 +102,21 @@ def one_sided(first: Sample, second: Sample, margin: float, asked: Asked) -> Con
                    margin=margin, detectable=detectable(two.error, two.freedom, sides=1))  # fmt: skip
 
 
+def gap_of(first: Sample, second: Sample) -> Sample:
+    """Return the difference of two arms as a sample of its own, to be compared with another difference.
+
+    Seed by seed where both have the same seeds; else with the standard error of Welch, counted as that of the smaller
+    number of runs.
+    """
+    if first.seeds and first.seeds == second.seeds:
+        gaps = [one - two for one, two in zip(first.values, second.values, strict=True)]
+        return Sample.of(gaps, seeds=first.seeds)
+    found = contrast(first, second)
+    known = found.covers == "seeds" and min(first.n, second.n) > 1
+    n = min(first.n, second.n)
+    return Sample(found.interval.mean, found.error * math.sqrt(n) if known else None, n)
+
+
 def detectable(error: float, freedom: float = math.inf, level: float = ALPHA, sides: int = 2) -> float:
     """Return the least true difference that a test finds with probability 0.8, to a good approximation.
 

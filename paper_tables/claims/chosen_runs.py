@@ -48,6 +48,12 @@ def answers_of(runs: "pd.DataFrame", choice: Choice, metric: str, local: bool) -
     return found[0][1][0] if len(found) == 1 else None
 
 
+def images_of(runs: "pd.DataFrame", choice: Choice) -> set[int]:
+    """Return the numbers of test images that the runs of a choice were measured on, as far as they were recorded."""
+    single = finished(runs, choice)
+    return {int(count) for count in single.get("test_images", single["seed"][:0]).dropna()}
+
+
 def recorded(
     runs: "pd.DataFrame", choice: Choice, local: bool, read: Callable[[str, Path | None], Sequence[Record]]
 ) -> tuple[list[tuple[int, Sequence[Record]]], list[str]]:

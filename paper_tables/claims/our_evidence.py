@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paper_tables.claims.arms import Arm
-from paper_tables.claims.chosen_runs import Record, answers_of, count_lost, finished, recorded, seeds_of
+from paper_tables.claims.chosen_runs import Record, answers_of, count_lost, finished, images_of, recorded, seeds_of
 from paper_tables.claims.evidence import Curves, Evidence, Evidenced, Found, Maps
 from paper_tables.claims.measured_files import read_curve, read_quantities
 from paper_tables.claims.outcome import Missing, Obstacle
@@ -182,11 +182,20 @@ class Ours(Evidence):
             found += [Obstacle(f"budget {identity.budget}, not paper", few)] if identity.budget != "paper" else []
             found += [Obstacle(f"data {identity.dataset}, not {wanted}")] if identity.dataset != wanted else []
             found += self._lost(arm)
+            found += self._few_images(arm, choice) if metric.startswith("top") else []
         if identity.scale == "mini":
             found.append(Obstacle(f"{identity.scale} model, not paper scale", mute=True))
         if identity.recipe_sha256 not in arm.digests(self.variant, identity.budget, identity.dataset):
             found.append(Obstacle("another recipe than this version's"))
         return found
+
+    def _few_images(self, arm: Arm, choice: Choice) -> list[Obstacle]:
+        """Return the obstacle that accuracies are shares of another number of test images than the data have."""
+        wanted = test_size(self._data(arm), arm.recipe(self.variant, "paper"))
+        odd = sorted(images_of(self.runs, choice) - {wanted}) if wanted else []
+        return (
+            [Obstacle(f"measured on {' and '.join(f'{n:,}' for n in odd)} test images, not {wanted:,}")] if odd else []
+        )
 
     def _lost(self, arm: Arm) -> list[Obstacle]:
         """Return the obstacle that seeds of an arm diverged: the mean of the others is one of survivors."""
@@ -216,7 +225,8 @@ class Ours(Evidence):
         samples: list[Sample] = []
         for arm, choice in zip(arms, choices, strict=True):
             recipe = arm.recipe(self.variant, choice.identity.budget)
-            trials = test_size(choice.identity.dataset, recipe) if metric.startswith("top") else None
+            trials = min(images_of(self.runs, choice), default=test_size(choice.identity.dataset, recipe))
+            trials = trials if metric.startswith("top") else None
             column = self._headline(arm) if metric == "top1" else metric
             seeds = seeds_of(self.runs, choice, column)
             answers = answers_of(self.runs, choice, column, self.local)

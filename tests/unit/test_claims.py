@@ -3,6 +3,7 @@
 import json
 import math
 
+import numpy as np
 import pytest
 from scipy import stats
 
@@ -18,6 +19,7 @@ from paper_tables.claims.questions import better, either, fact, near, no_gain, n
 from paper_tables.claims.render import render
 from reproduce.errors import UserError
 from reproduce.recipes.registry import resolve
+from reproduce.record.correct import write_correct
 from reproduce.stats import two_samples
 from tests.golden.cases import DATA, EMPTY, OTHER_DATA, frame, recipes, run
 
@@ -334,3 +336,33 @@ def test_evidence_says_what_it_lacks():
     assert isinstance(printed.samples(("vit",)).samples[0], two_samples.Sample)
     assert DATA != OTHER_DATA
     assert Outcome(toward="holds").p_value is None
+
+
+def test_the_number_of_test_images_has_to_be_the_data_s(paper, tmp_path):
+    """Runs whose ledger does not say are taken at their data's word; those that say 500 decide nothing."""
+    runs = frame([*arm(paper["vit"], 0.84), *arm(paper["vit-ha"], 0.87)], tmp_path)
+    for images, word in ((10_000, "holds"), (500, "undecided"), (math.nan, "holds")):
+        runs["test_images"] = images
+        found = judge(better("vit-ha", "vit"), runs=runs).ours
+        assert found.word == word
+    runs["test_images"] = 500
+    assert judge(better("vit-ha", "vit"), runs=runs).ours.reason == "measured on 500 test images, not 10,000"
+
+
+def test_single_runs_are_paired_by_the_images_that_they_got_right(paper, tmp_path, monkeypatch):
+    """2,000 images that the first alone gets right, 1,500 that the second alone does: the rest tells nothing."""
+    monkeypatch.setattr("paper_tables.claims.measured_files.MEASURED", tmp_path)
+    runs = frame([run(paper["vit"], 0, 0.75), run(paper["vit-ha"], 0, 0.8)], tmp_path)
+    apart = judge(better("vit-ha", "vit"), runs=runs).ours.parts[0].outcome
+    assert apart.test == "z, two proportions"
+    first, second = np.zeros((2, 10_000), bool)
+    first[:2000], second[2000:3500] = True, True
+    first[4000:], second[4000:] = True, True
+    for run_id, right in zip(runs["run_id"], (second, first), strict=True):
+        path = tmp_path / "correct" / f"{run_id}.json"
+        write_correct(path, data=DATA, images=10_000, bits={"selected": np.packbits(right).tobytes()})
+    found = judge(better("vit-ha", "vit"), runs=runs).ours
+    outcome = found.parts[0].outcome
+    assert (outcome.test, outcome.covers, outcome.effect) == ("McNemar, exact", "test images", pytest.approx(0.05))
+    assert outcome.p_value == pytest.approx(stats.binomtest(2000, 3500).pvalue)
+    assert (found.word, found.leaning) == ("undecided", None)  # test images are not seeds

@@ -126,7 +126,7 @@ class Evidence(ABC):
         value = self.printed(row, metric)
         if value is None:
             return None
-        data = ENTRIES[row].recipe.data.name if row in ENTRIES else ""
+        data = _data_of(row, value.table)
         trials = TEST_IMAGES.get(data, self.trials) if metric.startswith("top") else None
         return Sample.printed(value.value, value.deviation, value.n, trials)
 
@@ -169,6 +169,12 @@ class Printed(Evidence):
         """Return the printed number of parameters."""
         value = self.printed(row, column)
         return Missing(f"no {column} of {row} are printed") if value is None else value.value
+
+
+def _data_of(row: str, table: str) -> str:
+    """Return the data that a printed row is of: its own, or where this version lacks the row its table's."""
+    same = [row] if row in ENTRIES else [name for name, entry in ENTRIES.items() if entry.recipe.table == table]
+    return ENTRIES[same[0]].recipe.data.name if same else ""
 
 
 _values_of = functools.cache(read_published_table)  # the package's own files do not change while it runs

@@ -357,6 +357,8 @@ def test_self_attention_against_convolution_as_printed(verdicts):
             share = (first + second) / 2
             assert (first - second) / math.sqrt(2 * share * (1 - share) / 50_000) == pytest.approx(z, abs=0.06)
             assert f"{z}" in CLAIMS[id_][1].note
+            told = "yes" if z > 1.96 and id_ == "san-9" else "no" if id_ == "san-9" else ""
+            assert f"beyond the error of the test images: {told}" in part.outcome.note
     assert all(command.startswith("attnrepro eval san") for command in verdicts["san-9"][0].commands)
 
 

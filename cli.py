@@ -4,7 +4,6 @@ attnrepro table hierarchical
 python cli.py table hierarchical        the same from a bare clone
 """
 
-import sys
 from functools import partial
 from typing import Annotated, Any
 
@@ -27,7 +26,7 @@ from reproduce.console.options import (
     RunOptions,
     Settings,
 )
-from reproduce.console.output import print_rendered, say, show, show_records
+from reproduce.console.output import ask_first, print_rendered, say, show, show_records
 from reproduce.recipes.recipe import EVAL_MODES
 
 app = typer.Typer(
@@ -36,20 +35,24 @@ app = typer.Typer(
     add_completion=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Reproduce published studies of attention for image classification: published | ours | interval | verdict.",
 )
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"attnrepro {version('attnrepro')}")
+        raise typer.Exit
 
 
 @app.callback()
 def main(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
 ) -> None:
-    """Take the options that stand before a verb."""
-    if version:
-        from importlib.metadata import version as read_version
-
-        print(f"attnrepro {read_version('attnrepro')}")
-        raise typer.Exit
+    """Reproduce published studies of attention for image classification: published | ours | interval | verdict."""
 
 
 @app.command()
@@ -63,7 +66,7 @@ def train(row: RowName, asked: RecipeOptions, options: RunOptions, as_json: Json
 
     changes = read_settings(asked.settings or ())
     plan = {row: resolve(row, variant=asked.variant, budget=asked.budget or "smoke", changes=changes)}
-    state = complete(plan, asked, options, agree=_ask(options.yes), command=command_line())
+    state = complete(plan, asked, options, agree=ask_first(options.yes), command=command_line())
     if options.dry_run:
         _show_plan(state, as_json)
     elif as_json:
@@ -118,7 +121,7 @@ def table(
         print_rendered(partial(render, build_settings_table(paper, asked)), output)
         return
     doing = None if no_run else options
-    built, state = build_trained_table(paper, asked, doing, agree=_ask(options.yes), command=command_line())
+    built, state = build_trained_table(paper, asked, doing, agree=ask_first(options.yes), command=command_line())
     if options.dry_run:
         _show_plan(state, output.as_json)
     else:
@@ -172,7 +175,7 @@ def data(
     if as_json:
         show(result)
     else:
-        show_records(result if isinstance(result, list) else [result], as_json)
+        show_records(result if isinstance(result, list) else [result])
 
 
 @app.command()
@@ -186,16 +189,6 @@ def doctor(as_json: Json = False) -> None:
     else:
         for name, value in findings.items():
             print(f"{name:<12} {value}")
-
-
-def _ask(yes: bool) -> Any:
-    """Return the question that is put before long runs."""
-
-    def agree(duration: str) -> bool:
-        say(f"this takes about {duration} here")
-        return yes or (sys.stdin.isatty() and typer.confirm("start?", err=True))
-
-    return agree
 
 
 def _show_plan(state: Any, as_json: bool) -> None:

@@ -43,7 +43,7 @@ def draw(request: Request, say: Callable[[str], None], command: str = "") -> dic
 
         other = open_subject(request.compare, budget=request.budget) if request.compare else None
         return write_page(subject, other, request)
-    from figures.attention import draw_attention
+    from figures.attention_grid import draw_attention
 
     return draw_attention(subject, request)
 

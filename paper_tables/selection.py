@@ -10,21 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from reproduce.data.cards import CARDS
 from reproduce.recipes.recipe import BUDGETS, Recipe
 from reproduce.stats import intervals
 
 if TYPE_CHECKING:
     import pandas as pd
 
-TEST_IMAGES = {
-    "cifar10": 10_000,
-    "cifar10-jpeg75": 10_000,
-    "cifar100": 10_000,
-    "tiny-imagenet": 10_000,
-    "intel-scenes": 3_000,
-    "imagenet": 50_000,
-}
-_COLOUR_IMAGES = {"tiny-imagenet": 9_832}  # what A4 leaves of them
+TEST_IMAGES = {name: card.test_images for name, card in CARDS.items()}
 ACCURACIES = ("top1_last", "top1_best", "top1_val_selected", "top5_last")
 ENDED = ("done", "diverged")  # runs that came to an end of their own; others may still go on
 LATENCY = "latency_ms"
@@ -88,7 +81,7 @@ def test_size(dataset: str, recipe: Recipe | None) -> int | None:
     if recipe is None:
         return known
     if recipe.data.drop_grey:
-        known = _COLOUR_IMAGES.get(dataset, known)
+        known = CARDS[dataset].count(drop_grey=True)[1] if dataset in CARDS else None
     limit = recipe.data.test_limit
     return recipe.accuracy_over or (known if limit is None else min(limit, known or limit))
 

@@ -33,9 +33,15 @@ def check_word(what: str, word: str, words: Iterable[str]) -> str:
     return word
 
 
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return the one of ``known`` that ``name`` was meant for, whatever its case; '' where none is near."""
+    lower = {choice.lower(): choice for choice in known}
+    near = difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.5)
+    return lower[near[0]] if near else ""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return a hint that names the nearest of ``known``, or lists them where none is near."""
     choices = list(known)
-    lower = {choice.lower(): choice for choice in choices}
-    near = difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.5)
-    return f"did you mean '{lower[near[0]]}'?" if near else f"choose one of: {', '.join(choices)}"
+    near = nearest(name, choices)
+    return f"did you mean '{near}'?" if near else f"choose one of: {', '.join(choices)}"

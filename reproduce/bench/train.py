@@ -16,11 +16,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from reproduce.bench.timing import quartiles, time_in_turns
 from reproduce.console.output import say
+from reproduce.data.cards import CARDS
 from reproduce.errors import UserError
 from reproduce.recipes.recipe import EXECUTIONS, Recipe
 from reproduce.recipes.registry import TABLES, resolve
 from reproduce.recipes.settings import override
-from reproduce.training.estimate import count_images, make_trainer, measure_rate
+from reproduce.training.estimate import make_trainer, measure_rate
 
 _TABLES = ("accuracy", "heads", "hierarchical")
 _EXECUTIONS = {"cpu": ("eager",), "cuda": EXECUTIONS}
@@ -117,7 +118,7 @@ def _measure_row(
     seconds = time_in_turns({"step": lambda: trainer.step_through(1)}, repetitions, device)["step"]
     low, median, high = quartiles([1e3 * second / steps for second in seconds])
     rate = 1e3 * batch / median
-    images = count_images(recipe.data.name)[0] * (1 - recipe.data.holdout)
+    images = CARDS[recipe.data.name].count(drop_grey=recipe.data.drop_grey)[0] * (1 - recipe.data.holdout)
     case = {
         "case": f"{recipe.row}/{precision}/{execution}", "row": recipe.row, "precision": precision,
         "execution": execution, "batch": batch,

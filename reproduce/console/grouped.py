@@ -12,16 +12,24 @@ typer sees every field of the two dataclasses as an option; the verb and what it
 import functools
 import inspect
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any
 
 import typer
 
-from reproduce.errors import check_word
+from reproduce.errors import UserError, check_word
 
 
-def one_of(what: str, words: Sequence[str], help: str, *, flag: str | None = None, **more: Any) -> Any:
+def one_of(
+    what: str,
+    words: Sequence[str],
+    help: str,
+    *,
+    flag: str | None = None,
+    also: Mapping[str, str] | None = None,
+    **more: Any,
+) -> Any:
     """Return an option that takes one of ``words``: help, completion and error come from the same tuple.
 
     Args:
@@ -29,14 +37,21 @@ def one_of(what: str, words: Sequence[str], help: str, *, flag: str | None = Non
         words: in the order in which they are shown.
         help: goes in front of the words.
         flag: the option's name where it is not the parameter's.
+        also: other names that people type, and the word that is hinted at.
         more: what `typer.Option` takes.
     """
 
     def complete(incomplete: str) -> list[str]:
         return [word for word in words if word.startswith(incomplete)]
 
+    def read(word: str) -> str:
+        meant = (also or {}).get(word.lower())
+        if meant is not None:
+            raise UserError(f"no {what} is called '{word}'", f"did you mean '{meant}'?")
+        return check_word(what, word, words)
+
     more |= {"help": f"{help}: {' | '.join(words)}.", "metavar": "WORD", "autocompletion": complete}
-    return typer.Option(*([flag] if flag else []), parser=lambda word: check_word(what, word, words), **more)
+    return typer.Option(*([flag] if flag else []), parser=read, **more)
 
 
 def with_options(verb: Callable[..., None]) -> Callable[..., None]:

@@ -19,6 +19,7 @@ from reproduce.recipes.recipe import BUDGETS, EXECUTIONS, PRECISIONS, VARIANTS
 PLACES = ("here", "ray", "slurm")
 # a table's forms and the suffixes of files that ask for them
 FORMATS = {"text": ".txt", "md": ".md", "latex": ".tex", "html": ".html", "csv": ".csv", "json": ".json"}
+_ALSO = {"tex": "latex", "markdown": "md", "txt": "text", "htm": "html"}
 _SUFFIXES = {suffix: form for form, suffix in FORMATS.items()} | {".htm": "html", ".markdown": "md"}
 
 # the groups in which --help shows options, and what declares one in each
@@ -41,7 +42,8 @@ Device = Annotated[str, _how(help="auto | cpu | cuda | cuda:1 | mps.")]
 Json = Annotated[bool, _out("--json", help="One JSON document on stdout, all else on stderr.")]
 Out = Annotated[Path | None, _out(help="Write to a file.", show_default="stdout")]
 Format = Annotated[
-    str | None, _word_of_out("format", tuple(FORMATS), "Form", flag="--format", show_default="text, or as --out ends")
+    str | None,
+    _word_of_out("format", tuple(FORMATS), "Form", flag="--format", also=_ALSO, show_default="text, or as --out ends"),
 ]
 
 

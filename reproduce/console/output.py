@@ -44,6 +44,16 @@ def print_rendered(render: Callable[..., str], output: OutputOptions) -> None:
     write_out(render(output.settled, colour=colour, width=terminal_width()), output.out, as_json=output.as_json)
 
 
+def ask_first(yes: bool) -> Callable[[str], bool]:
+    """Return the question that is put before long runs; with ``yes`` it is answered, without a terminal refused."""
+
+    def agree(duration: str) -> bool:
+        say(f"this takes about {duration} here")
+        return yes or (sys.stdin.isatty() and typer.confirm("start?", err=True))
+
+    return agree
+
+
 def takes_colour() -> bool:
     """Return whether stdout is a terminal whose user has not asked for plain text (no-color.org, TERM=dumb)."""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
@@ -54,7 +64,7 @@ def terminal_width() -> int | None:
     return min(WIDEST, shutil.get_terminal_size().columns) if sys.stdout.isatty() else None
 
 
-def show_records(records: list[dict[str, Any]], as_json: bool) -> None:
+def show_records(records: list[dict[str, Any]], as_json: bool = False) -> None:
     """Print records as columns, or as one JSON document."""
     if as_json:
         show(records)
@@ -62,14 +72,3 @@ def show_records(records: list[dict[str, Any]], as_json: bool) -> None:
     from reproduce.console.columns import columns
 
     print(columns(records))
-
-
-def refuse_usage(error: Exception) -> None:
-    """Say in a sentence and a hint what a command line asked for that there is not; leave other errors alone."""
-    if not hasattr(error, "format_message") or type(error).__name__ == "NoArgsIsHelpError":
-        return
-    context = getattr(error, "ctx", None)
-    program = context.command_path if context is not None else "attnrepro"
-    message = " ".join(error.format_message().split()).rstrip(".")
-    say(f"error: {message[:1].lower()}{message[1:]}", f"hint: {program} --help says what there is")
-    raise typer.Exit(2) from None

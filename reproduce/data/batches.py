@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from reproduce.data import augment
+from reproduce.data import augment, pixels
 from reproduce.data.dataset import Split
 from reproduce.data.rng import generator
 from reproduce.errors import UserError
@@ -90,12 +90,10 @@ class Batches:
             channels_last: memory format of the batches.
             drop_last: leave out the last batch where it is not full.
             reshuffle: draw an order for every epoch; else all go in that of epoch 1. Augmentation is drawn anew.
-            share: (i, of): yield of each batch only every ``of``-th image from the ``i``-th on, as they would have
-                been; the batches' number stays. Only with a seed.
+            share: (i, of): of each batch only every ``of``-th image from the ``i``-th on. Only with a seed.
 
         Raises:
-            UserError: a setting outside its range, a last batch that leaves a share empty, or a mean or std that does
-                not fit the channels.
+            UserError: a setting outside its range, a share left empty, a mean or std that does not fit the channels.
         """
         if augmentation is not None and seed is None:
             raise ValueError("augmentation needs a seed")
@@ -103,16 +101,18 @@ class Batches:
         self.augmentation = augmentation or Augmentation()
         augment.check(self.augmentation)
         self.device, self.seed, self.batch_size = torch.device(device), seed, batch_size
-        self.dtype, self.channels_last = dtype, channels_last
-        self.drop_last, self.reshuffle = drop_last, reshuffle
+        self.dtype, self.channels_last, self.drop_last, self.reshuffle = dtype, channels_last, drop_last, reshuffle
         self.count, self.size, self.share = len(split), split.images.shape[-1], share
         _check_share(self.size_of(len(self)) if len(self) else batch_size, share[1])
         self._labels_N = split.labels.to(self.device)
         # images_N3HW, or where they are cropped the view of all their crops
         self._stored = split.images.to(self.device)
         if self.augmentation.crop_padding:
-            self._stored = augment.view_crops(self._stored, self.augmentation.crop_padding)
-        # (x / 255 - mean) / std as one product and one sum
+            self._stored = pixels.view_crops(self._stored, self.augmentation.crop_padding)
+        self._fold(mean, std)
+
+    def _fold(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        """Keep (x / 255 - mean) / std as one product and one sum."""
         std_C11 = torch.tensor(tuple(std), dtype=torch.float64).view(-1, 1, 1)
         mean_C11 = torch.tensor(tuple(mean), dtype=torch.float64).view(-1, 1, 1)
         self._byte_scale_C11 = (1 / (255 * std_C11)).float().to(self.device)
@@ -186,7 +186,7 @@ class Batches:
 
     def _change(self, rows_B: Tensor, draws: augment.Draws) -> Tensor:
         cropped = "crop" in draws
-        images_B3HW = augment.crop(self._stored, rows_B, *draws["crop"]) if cropped else self._stored[rows_B]
+        images_B3HW = pixels.crop(self._stored, rows_B, *draws["crop"]) if cropped else self._stored[rows_B]
         return augment.apply(images_B3HW, draws)
 
     def _normalise(self, x_B3HW: Tensor) -> Tensor:

@@ -6,8 +6,9 @@ act("ls", None), act("show", "cifar10"), act("fetch", "cifar100"), act("unpack",
 from pathlib import Path
 from typing import Any
 
+from reproduce.data.cards import KNOWN_NAMES
 from reproduce.data.fetch import fetch, unpack_named
-from reproduce.data.source import KNOWN_NAMES, identify
+from reproduce.data.source import identify
 from reproduce.errors import UserError, did_you_mean
 
 ACTIONS = ("ls", "show", "fetch", "unpack")

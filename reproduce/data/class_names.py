@@ -1,5 +1,8 @@
 """The class names of data sets that do not carry them in readable form, in the order of their labels."""
 
+SHAPES_KINDS = ("disc", "square", "triangle", "cross", "ring")
+SHAPES = tuple(f"{kind}-{side}" for kind in SHAPES_KINDS for side in ("above", "below"))
+
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 _CIFAR100 = """

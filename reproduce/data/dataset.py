@@ -9,17 +9,17 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from reproduce.data import class_folders, parquet, shapes
+from reproduce.data import shapes
 from reproduce.data.decode import decode_all, is_coloured
 from reproduce.data.equalise import equalise
 from reproduce.data.source import Source
+from reproduce.data.stored import open_split
 from reproduce.errors import UserError
 from reproduce.recipes.recipe import DataChoice
 
@@ -49,8 +49,9 @@ class Dataset:
 def load(source: Source, choice: DataChoice) -> Dataset:
     """Read ``source``; the same source and limits are read once a process.
 
-    A limit is a number of images in all: the first limit / classes of every class, in file order (the first classes get
-    one more where it does not divide). Only those are decoded. With ``choice.drop_grey`` images that are stored without
+    Images come in canonical order (see :mod:`reproduce.data.fingerprint`), whatever files they lie in. A limit is a
+    number of images in all: the first limit / classes of every class in that order (the first classes get one more
+    where it does not divide). Only those are decoded. With ``choice.drop_grey`` images that are stored without
     colour count as not there. A ``train_limit`` of 0 leaves the training split empty.
 
     Raises:
@@ -88,7 +89,7 @@ def stream(source: Source, choice: DataChoice, split: str, multiple: int) -> Ite
 def hold_out(split: Split, fraction: float, seed: int = 0) -> tuple[Split, Split | None]:
     """Part ``split`` into (train, validation), the same share of every class, the same images for the same seed.
 
-    Both parts keep file order. Of each class ``round(fraction * images)`` are held out, but at least one; a fraction
+    Both parts keep the order. Of each class ``round(fraction * images)`` are held out, but at least one; a fraction
     of 0 holds out nothing and returns None.
 
     Raises:
@@ -145,8 +146,31 @@ def _settle(source: Source, split: str, choice: DataChoice) -> Wanted:
 
 
 def _find(source: Source, split: str, limit: int | None, drop_grey: bool, equalised: bool) -> Found:
-    labels_N, read = _READERS[source.kind](source, split, limit, drop_grey)
-    return Found(labels_N, read, equalised)
+    if source.root is None:
+        drawn_N3HW, labels_N = shapes.draw(split)
+        rows = choose(labels_N, source, split, limit)
+        return Found(labels_N[rows], lambda part: torch.from_numpy(drawn_N3HW[rows[part]]), equalised)
+    stored = open_split(source.kind, source.root, split)
+    if not len(stored) and split == "train" and limit != 0:
+        raise UserError(
+            f"{source.root} has no training split",
+            hint="add train/, or only evaluate on it: --set data.train_limit=0",
+        )
+    dropped: NDArray[np.int64] | None = None
+    if drop_grey:
+        items = stored.take(np.arange(len(stored)))
+        grey = [row for row, item in enumerate(items) if not is_coloured(item, stored.describe(row))]
+        dropped = np.asarray(grey, np.int64)
+    rows = choose(stored.labels, source, split, limit, dropped)
+
+    def read(part: slice) -> Tensor:
+        some = rows[part]
+        images_NHW3 = decode_all(
+            stored.take(some), source.image_size, source.fit, lambda index: stored.describe(int(some[index]))
+        )
+        return torch.from_numpy(images_NHW3).permute(0, 3, 1, 2).contiguous()
+
+    return Found(stored.labels[rows], read, equalised)
 
 
 def count(source: Source, split: str, choice: DataChoice) -> int:
@@ -161,8 +185,16 @@ def _load(source: Source, split: str, limit: int | None, drop_grey: bool, equali
     return found.decode(0, len(found))
 
 
-def choose(labels_N: NDArray[np.int64], source: Source, split: str, limit: int | None) -> NDArray[np.int64]:
-    """Return the rows, ascending, of a class-balanced prefix of ``limit`` images; all where the limit is None.
+def choose(
+    labels_N: NDArray[np.int64],
+    source: Source,
+    split: str,
+    limit: int | None,
+    dropped: NDArray[np.int64] | None = None,
+) -> NDArray[np.int64]:
+    """Return the rows of a class-balanced prefix of ``limit`` images in canonical order; all where the limit is None.
+
+    ``labels_N`` are in the order of the files; rows that are ``dropped`` count as not there.
 
     Raises:
         UserError: a label that is no class of ``source``, a negative limit, or a class with too few images.
@@ -175,21 +207,24 @@ def choose(labels_N: NDArray[np.int64], source: Source, split: str, limit: int |
             f"label {labels_N[row]} of {split} image {row} in {source.name} is not in 0..{count - 1}",
             hint="labels count the classes from 0; an unlabelled split (-1) cannot be measured",
         )
+    order_N = source.order(split, len(labels_N))
+    if dropped is not None:
+        order_N = order_N[~np.isin(order_N, dropped)]
     if limit is None:
-        return np.arange(len(labels_N))
+        return order_N
     if limit < 0:
         raise UserError(f"data.{split}_limit cannot be {limit}", hint="give a number of images, or none for all")
     chosen = []
     for label in range(min(count, limit)):
         asked = limit // count + (label < limit % count)
-        rows = np.flatnonzero(labels_N == label)[:asked]
+        rows = np.flatnonzero(labels_N[order_N] == label)[:asked]
         if len(rows) < asked:
             raise UserError(
                 f"data.{split}_limit={limit} asks for {asked} of class '{source.classes[label]}', it has {len(rows)}",
-                hint=f"{source.name} has {len(labels_N)} {split} images; all of them: --set data.{split}_limit=none",
+                hint=f"{source.name} has {len(order_N)} {split} images; all of them: --set data.{split}_limit=none",
             )
         chosen.append(rows)
-    return np.sort(np.concatenate(chosen)) if chosen else np.empty(0, np.int64)
+    return order_N[np.sort(np.concatenate(chosen))] if chosen else np.empty(0, np.int64)
 
 
 def _check_memory(source: Source, split: str, count: int) -> None:
@@ -209,92 +244,3 @@ def _available_memory() -> int | None:
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
     except (OSError, StopIteration):
         return None  # no Linux: the operating system decides
-
-
-Reading = tuple[NDArray[np.int64], Callable[[slice], Tensor]]  # labels, and the images of some of them
-
-
-def _read_shapes(source: Source, split: str, limit: int | None, coloured: bool) -> Reading:
-    images_N3HW, labels_N = shapes.draw(split)
-    rows = choose(labels_N, source, split, limit)
-    return labels_N[rows], lambda part: torch.from_numpy(images_N3HW[rows[part]])
-
-
-def _open_cifar(source: Source, split: str) -> Any:
-    import torchvision.datasets
-
-    kind = torchvision.datasets.CIFAR10 if source.kind == "cifar10" else torchvision.datasets.CIFAR100
-    try:
-        return kind(source.root, train=split == "train", download=False)
-    except RuntimeError:  # its MD5 sums do not hold: never unpickled
-        raise UserError(
-            f"the {source.kind} files in {source.root} are damaged or not the official ones",
-            hint=f"remove them and run: attnrepro data fetch {source.kind}",
-        ) from None
-
-
-def _read_cifar(source: Source, split: str, limit: int | None, coloured: bool) -> Reading:
-    official = _open_cifar(source, split)
-    labels_N = np.asarray(official.targets, np.int64)
-    rows = choose(labels_N, source, split, limit)
-
-    def read(part: slice) -> Tensor:
-        return torch.from_numpy(official.data[rows[part]]).permute(0, 3, 1, 2).contiguous()
-
-    return labels_N[rows], read
-
-
-def _read_folders(source: Source, split: str, limit: int | None, coloured: bool) -> Reading:
-    assert source.root is not None
-    listing = class_folders.list_images(source.root, allow_missing_train=True)
-    files = listing.train if split == "train" else listing.test
-    if not files and limit != 0:
-        raise UserError(
-            f"{source.root} has no training split",
-            hint="add train/, or only evaluate on it: --set data.train_limit=0",
-        )
-    if coloured:
-        files = tuple(file for file in files if is_coloured(file.path, str(file.path)))
-    labels_N = np.asarray([file.label for file in files], np.int64)
-    rows = choose(labels_N, source, split, limit)
-    paths = [files[row].path for row in rows]
-
-    def read(part: slice) -> Tensor:
-        some = paths[part]
-        return decode_all(some, source.image_size, source.fit, lambda index: str(some[index]))
-
-    return labels_N[rows], read
-
-
-def _read_parquet(source: Source, split: str, limit: int | None, coloured: bool) -> Reading:
-    assert source.root is not None
-    shards = parquet.find_shards(source.root)
-    if shards is None:
-        raise UserError(f"the Parquet files of {source.root} are gone", hint="they were there a moment ago")
-    paths = shards.train if split == "train" else shards.test
-    labels_N = parquet.read_labels(paths)
-    of_split = parquet.choose_pooled(labels_N, split) if shards.pooled else np.arange(len(labels_N))
-    if coloured:
-        stored = zip(of_split, parquet.read_images(paths, of_split), strict=True)
-        kept = [row for row, encoded in stored if is_coloured(encoded, parquet.describe_row(paths, int(row)))]
-        of_split = np.asarray(kept, np.int64)
-    rows = of_split[choose(labels_N[of_split], source, split, limit)]
-
-    def read(part: slice) -> Tensor:
-        some = rows[part]
-
-        def describe(index: int) -> str:
-            return parquet.describe_row(paths, int(some[index]))
-
-        return decode_all(parquet.read_images(paths, some), source.image_size, source.fit, describe)
-
-    return labels_N[rows], read
-
-
-_READERS: dict[str, Callable[[Source, str, int | None, bool], Reading]] = {
-    "shapes": _read_shapes,
-    "cifar10": _read_cifar,
-    "cifar100": _read_cifar,
-    "folders": _read_folders,
-    "parquet": _read_parquet,
-}

@@ -7,8 +7,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from reproduce.data.cards import CARDS, KNOWN_NAMES
 from reproduce.data.download import download
-from reproduce.data.source import KNOWN_NAMES, PLACES, Source, data_root, identify
+from reproduce.data.source import Source, data_root, identify
 from reproduce.data.unpack import list_folders, unpack
 from reproduce.errors import UserError, did_you_mean
 
@@ -22,10 +23,11 @@ def fetch(name: str) -> Source:
     if name not in KNOWN_NAMES:
         raise UserError(f"no data set is called '{name}'", hint=did_you_mean(name, KNOWN_NAMES))
     root = data_root() / name
-    if name in PLACES:
+    place = CARDS[name].place
+    if place is not None:
         if root.is_dir():
             return identify(name)
-        raise UserError(f"{name} cannot be downloaded from here", hint=PLACES[name].format(root=root))
+        raise UserError(f"{name} cannot be downloaded from here", hint=place.format(root=root))
     if name != "shapes":
         _download(name)
     return identify(name)

@@ -17,14 +17,15 @@ import hashlib
 import numpy as np
 from numpy.typing import NDArray
 
+from reproduce.data.cards import CARDS
+from reproduce.data.class_names import SHAPES_KINDS as KINDS
 from reproduce.errors import UserError
 
 IMAGE_SIZE = 32
 SEED = 20_240_601
-COUNTS = {"train": 5_000, "test": 1_000}
-KINDS = ("disc", "square", "triangle", "cross", "ring")
-CLASSES = tuple(f"{kind}-{side}" for kind in KINDS for side in ("above", "below"))
-SHA256 = "82fc02aae5abe52885d5d1f6d44bc45b2d25713ec89883f3de316aadb064190c"  # train images, labels, test images, labels
+COUNTS = {"train": CARDS["shapes"].train_images, "test": CARDS["shapes"].test_images}
+CLASSES = CARDS["shapes"].class_names
+SHA256 = CARDS["shapes"].content or ""
 
 Array = NDArray[np.float32]
 _CHUNK = 500  # images drawn at a time: the working arrays stay in the cache

@@ -11,50 +11,66 @@ import hashlib
 import io
 import os
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
+from reproduce.console.logs import LOG
 from reproduce.data import class_folders, parquet, shapes
-from reproduce.data.class_names import CIFAR10, CIFAR100
+from reproduce.data.cards import CARDS, KNOWN_NAMES
+from reproduce.data.content_cache import Marked, know_content
+from reproduce.data.naming import name_content
+from reproduce.data.stored import Kind, open_split
 from reproduce.errors import UserError, did_you_mean
 
-Kind = Literal["shapes", "cifar10", "cifar100", "folders", "parquet"]
 Fit = Literal["exact", "stretch", "crop"]
-KNOWN_NAMES = ("shapes", "cifar10", "cifar100", "tiny-imagenet", "intel-scenes", "imagenet")
-# data sets that have to be got by hand: from where, and how they are to lie
-PLACES = {
-    "tiny-imagenet": "download tiny-imagenet-200.zip from cs231n.stanford.edu, then: attnrepro data unpack FILE",
-    "intel-scenes": "download puneet6060/intel-image-classification from Kaggle, then: attnrepro data unpack FILE"
-    " (or put its seg_train/ and seg_test/ into {root})",
-    "imagenet": "register at image-net.org; put train/<wnid>/ and val/<wnid>/ into {root}",
+
+CIFAR_FOLDERS: dict[Literal["cifar10", "cifar100"], str] = {
+    "cifar10": "cifar-10-batches-py",
+    "cifar100": "cifar-100-python",
 }
-CIFAR_FOLDERS = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python"}
 _CIFAR_FILES = {
     "cifar10": (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch", "batches.meta"),
     "cifar100": ("train", "test", "meta"),
 }
-_HASH_CONTENT_UP_TO = 2 * 2**30  # bytes; above it a fingerprint is of paths and sizes
+_HASH_CONTENT_UP_TO = 2 * 2**30  # bytes of image files; above it a fingerprint is of the files
+_TOLD: set[tuple[str, str]] = set()
 _RESIZED: dict[str, tuple[int, Fit]] = {"intel-scenes": (150, "stretch"), "imagenet": (224, "crop")}
-# fingerprints whose content is known, whatever their folder is called: name and classes
-_KNOWN_FINGERPRINTS = {
-    "9945f8d6fd38961ecfd9765792ef440e09edc4402cb85732fbda49b1e2784325": ("cifar10-jpeg75", CIFAR10),
-}
 
 
 @dataclass(frozen=True)
 class Source:
-    """A data set that has been found, not yet decoded. Equal sources are the same bytes in the same place."""
+    """A data set that has been found, not yet decoded into memory. Equal sources are the same images in one place."""
 
     name: str  # the label under which results are recorded
     kind: Kind
-    sha256: str  # of the bytes on disk: see identify
+    sha256: str  # of what it holds: see identify
     root: Path | None  # None: embedded
     image_size: int  # pixels a side, as load returns them
     classes: tuple[str, ...]
     fit: Fit = (
         "exact"  # exact: images have this size already | stretch to it | crop: shorter side 8/7 of it, centre cut
     )
+    counts: Mapping[str, int] | None = field(default=None, compare=False)  # images of each split
+    older: tuple[str, ...] = field(default=(), compare=False)  # fingerprints that results on it were recorded under
+    differs: str = field(default="", compare=False)  # from the data set that it is called after
+    orders: Mapping[str, NDArray[np.int64]] | None = field(default=None, compare=False, repr=False)
+
+    def order(self, split: str, count: int) -> NDArray[np.int64]:
+        """Return the rows of a split of ``count`` images in canonical order; of files where that is not known.
+
+        Raises:
+            UserError: the split has another number of images than when it was identified.
+        """
+        if self.orders is None:
+            return np.arange(count)
+        if len(self.orders[split]) != count:
+            raise UserError(f"the {split} files in {self.root} have changed since they were read", "run it again")
+        return self.orders[split]
 
 
 def data_root() -> Path:
@@ -63,17 +79,19 @@ def data_root() -> Path:
 
 
 def identify(data: str) -> Source:
-    """Find the data set that ``data`` (a known name or a path) means, and fingerprint its bytes.
+    """Find the data set that ``data`` (a known name or a path) means, and what it holds.
 
-    The fingerprint does not decode images. Parquet: the SHA-256 of every shard with its split, in name order.
-    Class folders: split, class, file name and content of every image, in order; above 2 GiB in all, split, class, file
-    name and size only. CIFAR: the official batch files. `shapes`: its bytes, which are a constant.
+    Its sum is of decoded pixels and labels (:mod:`reproduce.data.fingerprint`): the same for batch files, Parquet and
+    class folders. Every image is decoded for it once; later calls find it beside the results. Above 2 GiB of image
+    files it is of the files: shards and their splits, or split, class, file name and size of every image.
 
     Raises:
         UserError: an unknown name, nothing at the path, or a folder that is not a data set.
     """
     if data == "shapes":
-        return Source("shapes", "shapes", shapes.SHA256, None, shapes.IMAGE_SIZE, shapes.CLASSES)
+        return Source(
+            "shapes", "shapes", shapes.SHA256, None, shapes.IMAGE_SIZE, shapes.CLASSES, counts=dict(shapes.COUNTS)
+        )
     path = Path(data).expanduser()
     try:
         if data in KNOWN_NAMES:
@@ -93,15 +111,12 @@ def _identify_named(name: str) -> Source:
     if name in CIFAR_FOLDERS:
         hint = f"run: attnrepro data fetch {name}   (or set ATTNREPRO_DATA to the folder above {name}/)"
     else:
-        hint = f"{PLACES[name].format(root=root)}; or give its folder: --data PATH"
+        hint = f"{(CARDS[name].place or '').format(root=root)}; or give its folder: --data PATH"
     if name in CIFAR_FOLDERS and not root.is_dir() and (data_root() / CIFAR_FOLDERS[name]).is_dir():
         root = data_root()
     if not root.is_dir():
         raise UserError(f"{name} is not in {data_root()}", hint=hint)
-    source = _identify_folder(root.resolve(), name)
-    if source.kind in CIFAR_FOLDERS and source.kind != name:
-        raise UserError(f"{root} holds {source.kind}, not {name}", hint=hint)
-    return source if source.sha256 in _KNOWN_FINGERPRINTS else replace(source, name=name)
+    return _identify_folder(root.resolve(), name)
 
 
 def _identify_path(path: Path) -> Source:
@@ -118,6 +133,8 @@ def _identify_folder(root: Path, name: str) -> Source:
     for cifar, folder in CIFAR_FOLDERS.items():
         for place in (root, root.parent):
             if (place / folder).is_dir() and root in (place, place / folder):
+                if name not in ("", cifar):
+                    raise UserError(f"{root} holds {cifar}, not {name}", hint=f"run: attnrepro data fetch {name}")
                 return _identify_cifar(place, cifar)
     shards = parquet.find_shards(root)
     if shards is not None:
@@ -137,58 +154,96 @@ def _identify_folder(root: Path, name: str) -> Source:
     return _identify_class_folders(root, name)
 
 
-def _identify_cifar(place: Path, name: str) -> Source:
+def _identify_cifar(place: Path, name: Literal["cifar10", "cifar100"]) -> Source:
     folder = place / CIFAR_FOLDERS[name]
     missing = next((file for file in _CIFAR_FILES[name] if not (folder / file).is_file()), None)
     if missing is not None:
         raise UserError(f"{folder} lacks the file {missing}", hint=f"fetch it again: attnrepro data fetch {name}")
-    digest = hashlib.sha256()
-    for file in _CIFAR_FILES[name]:
-        digest.update(f"{file} {_hash_file(folder / file)}\n".encode())
-    classes = CIFAR10 if name == "cifar10" else CIFAR100
-    return Source(name, name, digest.hexdigest(), place, 32, classes)  # type: ignore[arg-type]
+    files = [(file, folder / file) for file in _CIFAR_FILES[name]]
+    draft = Source(name, name, "", place, 32, CARDS[name].class_names)
+    return _settle(draft, files, lambda: _hash_marked(files), name)
 
 
 def _identify_parquet(root: Path, shards: parquet.Shards, name: str) -> Source:
-    digest = hashlib.sha256()
-    for split, paths in (("train", shards.train), ("test", shards.test)):
-        for path in paths:
-            digest.update(f"{split} {_hash_file(path)}\n".encode())
-    fingerprint = digest.hexdigest()
+    files = [("train", path) for path in shards.train] + [("test", path) for path in shards.test]
     schema = parquet.read_schema(shards.train[0])
-    label, classes = _KNOWN_FINGERPRINTS.get(fingerprint, (_label(root), schema.classes))
+    classes = schema.classes
     if not classes:
         labels_N = parquet.read_labels(shards.train)
         classes = tuple(str(number) for number in range(int(labels_N.max(initial=-1)) + 1))
     if not classes or not schema.rows:
         raise UserError(f"{shards.train[0]} holds no labelled images", hint="give another folder")
+    fit: Fit = "exact"
     if name in _RESIZED:
         size, fit = _RESIZED[name]
-        return Source(label, "parquet", fingerprint, root, size, classes, fit)
-    size = _measure(parquet.read_first_image(shards.train[0]), f"row 0 of {shards.train[0]}")
-    return Source(label, "parquet", fingerprint, root, size, classes)
+    else:
+        size = _measure(parquet.read_first_image(shards.train[0]), f"row 0 of {shards.train[0]}")
+    draft = Source("", "parquet", "", root, size, classes, fit)
+    return _settle(draft, files, lambda: _hash_marked(files), name)
 
 
 def _identify_class_folders(root: Path, name: str) -> Source:
     root = class_folders.unwrap(root)
     listing = class_folders.list_images(root, allow_missing_train=name == "imagenet")
-    fingerprint, classes = _hash_listing(listing), listing.classes
+    layout = name
     if (root / "seg_train").is_dir():
-        name = "intel-scenes"
-    elif class_folders.is_imagenet(classes):
-        name = "imagenet"
-    if name in _RESIZED:
-        size, fit = _RESIZED[name]
-        return Source(_label(root), "folders", fingerprint, root, size, classes, fit)
-    first = (listing.train or listing.test)[0].path
-    return Source(_label(root), "folders", fingerprint, root, _measure(first.read_bytes(), str(first)), classes)
+        layout = "intel-scenes"
+    elif class_folders.is_imagenet(listing.classes):
+        layout = "imagenet"
+    fit: Fit = "exact"
+    if layout in _RESIZED:
+        size, fit = _RESIZED[layout]
+    else:
+        first = (listing.train or listing.test)[0].path
+        size = _measure(first.read_bytes(), str(first))
+    files = [
+        (f"{split} {file.label} {file.key}", file.path)
+        for split, part in (("train", listing.train), ("test", listing.test))
+        for file in part
+    ]
+    draft = Source("", "folders", "", root, size, listing.classes, fit)
+    return _settle(draft, files, lambda: _hash_listing(listing), name)
 
 
-def _label(root: Path) -> str:
-    """Name a user's folder; one that is called like a known data set is not taken for it."""
-    label = re.sub(r"[^a-z0-9]+", "-", root.name.removesuffix(".parquet").lower()).strip("-") or "folder"
-    known = {*KNOWN_NAMES, *(name for name, _ in _KNOWN_FINGERPRINTS.values())}
-    return f"local-{label}" if label in known else label
+def _settle(draft: Source, files: Marked, older: Callable[[], str], suggested: str) -> Source:
+    """Return ``draft`` with its sum, its counts and the name that they give it."""
+    root = draft.root
+    assert root is not None
+    if draft.kind not in CIFAR_FOLDERS and sum(path.stat().st_size for _, path in files) > _HASH_CONTENT_UP_TO:
+        if draft.kind == "folders":
+            counts = {split: sum(mark.startswith(f"{split} ") for mark, _ in files) for split in ("train", "test")}
+        else:
+            counts = {split: len(open_split(draft.kind, root, split)) for split in ("train", "test")}
+        sha256 = older()
+        name, differs = name_content(sha256, counts, {}, root, suggested)
+        return _tell(replace(draft, name=name, sha256=sha256, counts=counts, differs=differs))
+    content = know_content(draft.kind, root, files, older)
+    sha256, counts = content.sha256, content.counts
+    name, differs = name_content(sha256, counts, content.splits, root, suggested)
+    if draft.kind == "cifar100" and CARDS["cifar100"].content is None:
+        name, differs = draft.name, ""  # the published MD5 sums of the batch files hold: they were read
+    card = CARDS.get(name)
+    return _tell(
+        replace(
+            draft,
+            name=name,
+            sha256=sha256,
+            classes=card.class_names if card is not None and card.class_names else draft.classes,
+            counts=counts,
+            older=tuple(dict.fromkeys((content.older, *(card.older if card else ())))),
+            differs=differs,
+            orders=content.orders,
+        )
+    )
+
+
+def _tell(source: Source) -> Source:
+    """Say, once, that data are not those they seem to be."""
+    told = (source.name, source.sha256)
+    if source.differs and told not in _TOLD:
+        _TOLD.add(told)
+        LOG.info("%s is called %s and is compared with nothing published: %s", source.root, source.name, source.differs)
+    return source
 
 
 def _measure(encoded: bytes, where: str) -> int:
@@ -213,6 +268,13 @@ def _hash_file(path: Path) -> str:
         raise UserError(
             f"{path} cannot be read ({error.strerror})", hint="check the disk and the permissions"
         ) from None
+
+
+def _hash_marked(files: Marked) -> str:
+    digest = hashlib.sha256()
+    for mark, path in files:
+        digest.update(f"{mark} {_hash_file(path)}\n".encode())
+    return digest.hexdigest()
 
 
 def _hash_listing(listing: class_folders.Listing) -> str:

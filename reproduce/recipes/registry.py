@@ -5,6 +5,7 @@ resolve("learned-content-ha", variant="as-run", budget="smoke", changes={"optimi
 
 import math
 import pkgutil
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib import import_module
@@ -70,7 +71,9 @@ def find_table(name: str) -> PaperTable:
     for table in TABLES.values():
         if name == table.name or (table.number is not None and name == str(table.number)):
             return table
-    raise UserError(f"no table is called '{name}'", did_you_mean(name, TABLES))
+    numbers = {f"table{table.number}": str(table.number) for table in TABLES.values() if table.number is not None}
+    meant = numbers.get(re.sub(r"[^a-z0-9]", "", name.lower()))
+    raise UserError(f"no table is called '{name}'", f"did you mean '{meant}'?" if meant else did_you_mean(name, TABLES))
 
 
 def plan_table(

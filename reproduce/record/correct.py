@@ -3,7 +3,7 @@
     write_correct(folder / NAME, data=source.sha256, images=10_000, bits={"last": packed})
     read_correct(folder / NAME).bits["last"]
 
-Three networks of a run are kept: of the ``last`` epoch, of the ``best`` on the test images and of the one ``selected`` on
+Three networks of a run are kept: of the ``last`` epoch, of the ``best`` on the test images, of the one ``selected`` on
 held-out images. Bits stand in the order of the test split, eight per byte, the first image in the highest bit
 (`numpy.packbits`). Ten thousand images are 1.25 KB each.
 """

@@ -12,7 +12,7 @@ from reproduce.console.logs import LOG
 from reproduce.console.options import RunOptions
 from reproduce.data.dataset import load
 from reproduce.data.rng import make_deterministic
-from reproduce.errors import UserError
+from reproduce.errors import UserError, did_you_mean
 from reproduce.models.networks import count_macs, count_parameters
 from reproduce.record import ledger, manifest
 from reproduce.runs.plan import find_done
@@ -27,6 +27,12 @@ from reproduce.training.run import Run
 from reproduce.training.train import Progress, train
 
 
+def _list_devices() -> list[str]:
+    """Return the names of the devices that torch can use here."""
+    devices = [f"cuda:{number}" for number in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    return ["cpu", *(["cuda"] if devices else []), *devices, *(["mps"] if torch.backends.mps.is_available() else [])]
+
+
 def choose_device(name: str) -> torch.device:
     """Return the device called ``name``; ``auto`` is the first CUDA device (under torchrun, one's own), or the CPU.
 
@@ -38,9 +44,10 @@ def choose_device(name: str) -> torch.device:
     try:
         device = own_device(torch.device(name))
         torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"device '{name}' cannot be used here ({reason[:100]})", "try --device cpu") from None
+    except (RuntimeError, AssertionError, ValueError, NotImplementedError):
+        devices = _list_devices()
+        hint = did_you_mean("cuda" if name.lower() == "gpu" else name, devices)
+        raise UserError(f"device '{name}' cannot be used here; torch has: {', '.join(devices)}", hint) from None
     return device
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reproduce.data.source import KNOWN_NAMES
+from reproduce.data.cards import KNOWN_NAMES
 from reproduce.errors import UserError, did_you_mean
 from reproduce.recipes.recipe import Recipe
 from reproduce.recipes.registry import ENTRIES, TABLES, resolve

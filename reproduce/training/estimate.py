@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import torch
 
+from reproduce.data.cards import CARDS
 from reproduce.data.dataset import Dataset, Split, count
 from reproduce.data.source import Source
 from reproduce.errors import UserError
@@ -21,21 +22,6 @@ from reproduce.training.train import Trainer
 _STEP_SECONDS = 0.5  # what a step rehearsed on a CPU should take at most, were it nothing but products
 _MOST = 32  # images in such a step; more are not faster
 _FORWARD = 1 / 3  # of a training step's passes
-# training and test images; tiny-imagenet without its grey ones
-_IMAGES = {
-    "shapes": (5_000, 1_000),
-    "cifar10": (50_000, 10_000),
-    "cifar10-jpeg75": (50_000, 10_000),
-    "cifar100": (50_000, 10_000),
-    "tiny-imagenet": (98_179, 9_832),
-    "intel-scenes": (14_034, 3_000),
-    "imagenet": (1_281_167, 50_000),
-}
-
-
-def count_images(dataset: str) -> tuple[int, int]:
-    """Return how many images one of our data sets has to train and to test on."""
-    return _IMAGES[dataset]
 
 
 def make_trainer(recipe: Recipe, precision: str, device: torch.device, steps: int, execution: str = "eager") -> Trainer:
@@ -67,8 +53,8 @@ def estimate_seconds(run: Run, device: torch.device, world: int = 1) -> float:
         few = _STEP_SECONDS * measure_rate(device, run.precision) / (6 * macs)
         batch = min(batch, _MOST, max(2, int(few)))
     an_image = _time_step(override(recipe, {"batch_size": batch}), run.precision, device) / batch
-    if run.source.name in _IMAGES:
-        train, test = count_images(run.source.name)
+    if run.source.name in CARDS:
+        train, test = CARDS[run.source.name].count(drop_grey=data.drop_grey)
         train, test = data.train_limit or train, data.test_limit or test
     else:
         train, test = (count(run.source, split, data) for split in ("train", "test"))

@@ -149,13 +149,20 @@ def evaluate_checkpoint(
         batch_mean=recipe.batch_mean_accuracy,
         over=recipe.accuracy_over,
     )
+    found = {
+        "checkpoint": str(path),
+        "official": path.suffix in SUFFIXES and recipe.model == resolve(recipe.row).model,
+        "epoch": weights.epoch,
+    }
+    return found | _describe(score, recipe, source, precision)
+
+
+def _describe(score: Score, recipe: Recipe, source: Source, precision: str) -> dict[str, Any]:
+    """Return a score with what it is of and its interval."""
     trials = recipe.accuracy_over or score.count
     interval = wilson(round(score.top1 * trials), trials)
     return {
-        "checkpoint": str(path),
-        "official": path.suffix in SUFFIXES and recipe.model == resolve(recipe.row).model,
         "row": recipe.row,
-        "epoch": weights.epoch,
         "dataset": source.name,
         "data_sha256": source.sha256,
         "eval_mode": recipe.eval_mode,

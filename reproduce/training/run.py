@@ -12,7 +12,7 @@ from pathlib import Path
 from reproduce.data.source import Source
 from reproduce.errors import UserError
 from reproduce.recipes.recipe import DataChoice, Recipe
-from reproduce.record.ledger import results_path
+from reproduce.record.folder import results_path
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -120,8 +120,7 @@ class Trainer:
         if recipe.initialisation == "kaiming":
             initialise_kaiming(self.model)
         self.model.to(device)
-        innermost = prefers_channels_last(self.model)
-        if innermost:
+        if prefers_channels_last(self.model):
             self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if ranks.world > 1 and recipe.eval_mode != "eval":
             raise UserError(
@@ -132,6 +131,13 @@ class Trainer:
         self.execution = execution
         self.passes = prepare(execution, network, precision=run.precision, device=device, world=ranks.world)
         self.optimiser = make_optimiser(self.model, recipe.optimiser)
+        self._read(dataset)
+        self.progress = Progress()
+        self.saved = 0  # the epoch that last.pt holds
+
+    def _read(self, dataset: Dataset) -> None:
+        """Put the images on the device, in batches for training, selection and testing."""
+        recipe, innermost = self.run.recipe, prefers_channels_last(self.model)
         chosen, held_out = hold_out(dataset.train, recipe.data.holdout)
         if len(chosen) == 0:
             raise UserError(f"'{dataset.source.name}' has no training images", "choose other data, or use `eval`")
@@ -142,12 +148,12 @@ class Trainer:
             mean,
             std,
             augmentation=recipe.augmentation,
-            seed=run.seed,
-            device=device,
+            seed=self.run.seed,
+            device=self.device,
             drop_last=recipe.drop_last,
             reshuffle=recipe.reshuffle,
             channels_last=innermost,
-            share=(ranks.rank, ranks.world),
+            share=(self.ranks.rank, self.ranks.world),
         )
         if len(self.training) == 0:
             raise UserError(
@@ -156,12 +162,10 @@ class Trainer:
         # B17 depends on how the test images fall into batches: the report uses the training batch size
         test_size = size if recipe.batch_mean_accuracy or recipe.eval_mode != "eval" else _EVALUATION_BATCH
         measured = functools.partial(
-            Batches, batch_size=test_size, mean=mean, std=std, device=device, channels_last=innermost
+            Batches, batch_size=test_size, mean=mean, std=std, device=self.device, channels_last=innermost
         )
         self.test = measured(dataset.test)
         self.validation = measured(held_out) if held_out else None
-        self.progress = Progress()
-        self.saved = 0  # the epoch that last.pt holds
 
     def resume(self) -> None:
         """Go on from ``last.pt`` where there is one."""

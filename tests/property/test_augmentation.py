@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from torchvision import transforms
 
-from reproduce.data import augment
+from reproduce.data import augment, pixels
 from reproduce.data.rng import generator
 from reproduce.errors import UserError
 from reproduce.recipes.recipe import Augmentation
@@ -54,7 +54,7 @@ def test_a_crop_is_torchvisions_to_the_bit(seed, size, padding, data):
     places = st.lists(st.integers(0, 2 * padding), min_size=6, max_size=6)
     top, left = torch.tensor(data.draw(places)), torch.tensor(data.draw(places))
     rows = torch.tensor(data.draw(st.permutations(range(6))))
-    cropped = augment.crop(augment.view_crops(images, padding), rows, top, left)
+    cropped = pixels.crop(pixels.view_crops(images, padding), rows, top, left)
     for number, row in enumerate(rows.tolist()):
         expected = V.crop(V.pad(images[row], [padding]), int(top[number]), int(left[number]), size, size)
         assert torch.equal(cropped[number], expected)
@@ -66,7 +66,7 @@ def test_a_flip_is_torchvisions_to_the_bit(seed, size):
     images = pictures(seed, size)
     chosen = torch.tensor([True, False, True, False, False, True])
     before = images.clone()
-    flipped = augment.flip(images, chosen)
+    flipped = pixels.flip(images, chosen)
     for image, result, mirrored in zip(images, flipped, chosen.tolist(), strict=True):
         assert torch.equal(result, V.hflip(image) if mirrored else image)
     assert torch.equal(images, before)
@@ -81,7 +81,7 @@ def share_that_differs(ours: torch.Tensor, theirs: torch.Tensor) -> float:
 def test_a_rotation_is_torchvisions(seed, size, degrees):
     """Rounding of nearly a half may fall either way: at most one pixel in a hundred differs."""
     images = pictures(seed, size)
-    rotated = augment.rotate(images, torch.full((6,), degrees))
+    rotated = pixels.rotate(images, torch.full((6,), degrees))
     for image, result in zip(images, rotated, strict=True):
         assert share_that_differs(result, V.rotate(image, degrees)) <= 0.01
 
@@ -90,7 +90,7 @@ def test_a_rotation_is_torchvisions(seed, size, degrees):
 @pytest.mark.parametrize("size", [8, 9, 32])
 def test_a_quarter_turn_is_exact(degrees, size):
     images = pictures(0, size)
-    rotated = augment.rotate(images, torch.full((6,), float(degrees)))
+    rotated = pixels.rotate(images, torch.full((6,), float(degrees)))
     assert torch.equal(rotated, images.rot90(degrees // 90, (2, 3)))
 
 
@@ -105,7 +105,7 @@ def test_a_quarter_turn_is_exact(degrees, size):
 def test_an_affine_change_is_torchvisions(seed, size, degrees, shift, scale):
     images = pictures(seed, size)
     ones = torch.ones(6)
-    moved = augment.affine(images, degrees * ones, torch.tensor([shift] * 6).float(), scale * ones)
+    moved = pixels.affine(images, degrees * ones, torch.tensor([shift] * 6).float(), scale * ones)
     for image, result in zip(images, moved, strict=True):
         expected = V.affine(image, degrees, list(shift), scale, [0.0, 0.0])
         assert share_that_differs(result, expected) <= 0.01
@@ -115,8 +115,8 @@ def test_rotation_and_affine_agree_with_pillow_on_nearly_all_pixels():
     """The authors' pipelines went through Pillow, whose nearest pixel is rounded in another place."""
     images = pictures(3, 32, 64)
     drawn = draws(Augmentation(rotation=15, affine_degrees=10, affine_translate=0.1, affine_scale=(0.9, 1.1)), 64)
-    rotated = augment.rotate(images, *drawn["rotation"])
-    moved = augment.affine(images, *drawn["affine"])
+    rotated = pixels.rotate(images, *drawn["rotation"])
+    moved = pixels.affine(images, *drawn["affine"])
     differing = []
     for number, image in enumerate(images):
         picture = V.to_pil_image(image)
@@ -131,8 +131,8 @@ def test_rotation_and_affine_agree_with_pillow_on_nearly_all_pixels():
 def test_no_rotation_and_no_shift_change_nothing():
     images = pictures(0, 9)
     zeros = torch.zeros(6)
-    assert torch.equal(augment.rotate(images, zeros), images)
-    assert torch.equal(augment.affine(images, zeros, torch.zeros(6, 2), torch.ones(6)), images)
+    assert torch.equal(pixels.rotate(images, zeros), images)
+    assert torch.equal(pixels.affine(images, zeros, torch.zeros(6, 2), torch.ones(6)), images)
 
 
 ADJUST = (V.adjust_brightness, V.adjust_contrast, V.adjust_saturation, V.adjust_hue)
@@ -146,8 +146,8 @@ def test_jitter_is_torchvisions_in_every_order(active):
     orders = list(itertools.permutations(active))
     images = pictures(1, 8, len(orders) + 2)[: len(orders)].float() / 255
     factors = torch.empty(len(orders), 4).uniform_(0.4, 1.6, generator=generator(0, "test"))
-    factors[:, augment.HUE] = (factors[:, augment.HUE] - 1) / 1.3
-    jittered = augment.jitter(images, torch.ones(len(orders)).bool(), factors, torch.tensor(orders))
+    factors[:, pixels.HUE] = (factors[:, pixels.HUE] - 1) / 1.3
+    jittered = pixels.jitter(images, torch.ones(len(orders)).bool(), factors, torch.tensor(orders))
     for number, order in enumerate(orders):
         expected = images[number]
         for step in order:
@@ -159,7 +159,7 @@ def test_jitter_is_torchvisions_in_every_order(active):
 @given(seed=seeds, turn=st.floats(-0.5, 0.5))
 def test_a_turn_of_the_hue_is_torchvisions(seed, turn):
     images = pictures(seed, 7).float() / 255
-    ours = augment.turn_hue(images, torch.full((6,), turn))
+    ours = pixels.turn_hue(images, torch.full((6,), turn))
     torch.testing.assert_close(ours, V.adjust_hue(images, turn), atol=2e-5, rtol=0)
 
 
@@ -167,15 +167,15 @@ def test_the_forms_for_both_kinds_of_device_agree(monkeypatch):
     """On a GPU every image is turned and the right ones are kept; on a CPU only the right ones are turned."""
     images = pictures(1, 8, 48).float() / 255
     drawn = draws(Augmentation(jitter=(0.4, 0.4, 0.4, 0.1)), 48)["jitter"]
-    on_cpu = augment.jitter(images, *drawn)
-    monkeypatch.setattr(augment, "_turn_hue_where", augment.turn_hue_of_all)
-    torch.testing.assert_close(augment.jitter(images, *drawn), on_cpu, atol=1e-6, rtol=0)
+    on_cpu = pixels.jitter(images, *drawn)
+    monkeypatch.setattr(pixels, "_turn_hue_where", pixels.turn_hue_of_all)
+    torch.testing.assert_close(pixels.jitter(images, *drawn), on_cpu, atol=1e-6, rtol=0)
 
 
 def test_jitter_leaves_alone_what_it_was_not_drawn_for():
     images = pictures(1, 8, 200).float() / 255
     jittered, factors, steps = draws(Augmentation(jitter=(0.4, 0.4, 0.4, 0.1), jitter_probability=0.5), 200)["jitter"]
-    result = augment.jitter(images, jittered, factors, steps)
+    result = pixels.jitter(images, jittered, factors, steps)
     same = (result == images).flatten(1).all(1)
     assert same[~jittered].all()
     assert not same[jittered].any()
@@ -184,9 +184,9 @@ def test_jitter_leaves_alone_what_it_was_not_drawn_for():
 def test_changes_come_in_the_order_of_the_fields():
     resized = draws(Augmentation(resized_crop=(0.3, 1.0)), 6)["resized"]
     drawn = {**draws(RE, 6), "affine": draws(ECE, 6)["affine"], "resized": resized}
-    images = augment.resized_crop(pictures(0, 32), *resized)
-    expected = augment.rotate(augment.flip(images, *drawn["flip"]), *drawn["rotation"])
-    expected = augment.affine(augment.jitter(expected.float() * (1 / 255), *drawn["jitter"]), *drawn["affine"])
+    images = pixels.resized_crop(pictures(0, 32), *resized)
+    expected = pixels.rotate(pixels.flip(images, *drawn["flip"]), *drawn["rotation"])
+    expected = pixels.affine(pixels.jitter(expected.float() * (1 / 255), *drawn["jitter"]), *drawn["affine"])
     torch.testing.assert_close(augment.apply(pictures(0, 32), drawn), expected, atol=1e-6, rtol=0)
     fields = list(Augmentation.__dataclass_fields__)
     places = [

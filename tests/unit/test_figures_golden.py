@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from figures.attention import choose_view, compute
+from figures.attention_grid import choose_view, compute
 from figures.centers import list_ellipse
 from figures.maps.quantities import measure_heads
 from figures.request import Request

@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
+from reproduce.data.cards import CARDS
 from reproduce.data.source import identify
 from reproduce.errors import UserError
 from reproduce.recipes.registry import resolve
@@ -79,8 +80,9 @@ def test_a_users_own_images_are_counted(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_sets_of_another_size_are_known() -> None:
-    assert estimate.count_images("imagenet") == (1_281_167, 50_000)
-    assert estimate.count_images("cifar10") == (50_000, 10_000)
+    assert CARDS["imagenet"].count() == (1_281_167, 50_000)
+    assert CARDS["cifar10"].count(drop_grey=True) == (50_000, 10_000)
+    assert CARDS["tiny-imagenet"].count(drop_grey=True) == (98_179, 9_832)
     run = make_run()
     whole = replace(run, recipe=override(run.recipe, {"data.train_limit": None, "data.test_limit": None}))
-    assert estimate.count_images(whole.source.name) == (5_000, 1_000)
+    assert CARDS[whole.source.name].count() == (5_000, 1_000)

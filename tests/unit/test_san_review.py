@@ -16,7 +16,7 @@ from cli import app
 from paper_tables import table
 from paper_tables.claims.measured_files import read_evaluations
 from paper_tables.published import read_table
-from reproduce.data import augment, class_folders, dataset
+from reproduce.data import augment, class_folders, dataset, pixels
 from reproduce.data.dataset import load, stream
 from reproduce.data.equalise import equalise, luminance
 from reproduce.data.rng import generator
@@ -338,7 +338,7 @@ def test_resized_crops_are_exact_whatever_the_runs_precision() -> None:
     try:
         products.allow_tf32 = True
         with Watch():
-            augment.resized_crop(torch.zeros(2, 3, 8, 8, dtype=torch.uint8), side * 0, side * 0, side, side)
+            pixels.resized_crop(torch.zeros(2, 3, 8, 8, dtype=torch.uint8), side * 0, side * 0, side, side)
         assert seen == [False, False]
         assert products.allow_tf32
     finally:

@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from torchvision import transforms
 
 from paper_tables.published import read_losses, read_table
-from reproduce.data import augment
+from reproduce.data import augment, pixels
 from reproduce.data.batches import Batches
 from reproduce.data.dataset import Split
 from reproduce.data.rng import generator
@@ -181,7 +181,7 @@ def test_the_chain_is_torchvisions_in_order_and_range() -> None:
         assert high - 0.01 < factors[:, place].max() <= high
     assert jitter.hue is None
     assert steps.shape == (count, 3)
-    assert steps.unique().tolist() == [augment.BRIGHTNESS, augment.CONTRAST, augment.SATURATION]
+    assert steps.unique().tolist() == [pixels.BRIGHTNESS, pixels.CONTRAST, pixels.SATURATION]
     move = transforms.RandomAffine(degrees=10, translate=(0.1, 0.1), scale=(0.9, 1.1))
     degrees, shift, scale = draws["affine"]
     theirs = [move.get_params(move.degrees, move.translate, move.scale, None, [32, 32]) for _ in range(count)]

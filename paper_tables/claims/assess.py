@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from paper_tables.claims.arms import Arm
+from paper_tables.claims.chosen_runs import by_content
 from paper_tables.claims.claim import Assessed, Assessment, Claim, ClaimVerdict, PartVerdict, Study
 from paper_tables.claims.evidence import Printed
 from paper_tables.claims.judge import Answer, judge
@@ -54,7 +55,7 @@ def assess(
         local: whether curves and maps beside the runs' weights on this machine count, not committed ones alone.
     """
     counts, cache = read_counts() if counts is None else counts, dict[Arm, dict[Key, Any]]()
-    ours, printed = [], []
+    runs, ours, printed = by_content(runs), [], []
     for claim in study.claims:
         about = ((claim.table, *study.tables), study.trials, study.seeds)
         mine = Ours(runs, *about, variant=variant, counts=counts, local=local, cache=cache)

@@ -17,6 +17,7 @@ from paper_tables.claims.our_evidence import Ours
 from paper_tables.claims.outcome import Missing, Outcome
 from paper_tables.claims.questions import better, either, fact, near, no_gain, no_loss, proven, ratio, similar
 from paper_tables.claims.render import render
+from reproduce.data.cards import CARDS
 from reproduce.errors import UserError
 from reproduce.recipes.registry import resolve
 from reproduce.record.correct import write_correct
@@ -366,3 +367,13 @@ def test_single_runs_are_paired_by_the_images_that_they_got_right(paper, tmp_pat
     assert (outcome.test, outcome.covers, outcome.effect) == ("McNemar, exact", "test images", pytest.approx(0.05))
     assert outcome.p_value == pytest.approx(stats.binomtest(2000, 3500).pvalue)
     assert (found.word, found.leaning) == ("undecided", None)  # test images are not seeds
+
+
+def test_runs_under_an_older_fingerprint_of_the_same_images_meet_the_newer_ones(paper, tmp_path):
+    card = CARDS["cifar10-jpeg75"]
+    old = arm(paper["vit"], 0.84, dataset=card.name, data_sha256=card.older[0])
+    new = arm(paper["vit-ha"], 0.87, dataset=card.name, data_sha256=card.content)
+    found = judge(better("vit-ha", "vit"), runs=frame([*old, *new], tmp_path)).ours
+    assert (found.word, found.leaning) == ("undecided", "holds")
+    other = arm(paper["vit-ha"], 0.87, dataset=card.name, data_sha256=OTHER_DATA)
+    assert judge(better("vit-ha", "vit"), runs=frame([*old, *other], tmp_path)).ours.word == "not run"

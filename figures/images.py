@@ -117,7 +117,7 @@ def open_split(subject: "Subject", data: str | None, split: str) -> tuple[Split,
         UserError: the data is not here, or has changed since the run.
     """
     source = identify(data or subject.data)
-    if data is None and subject.data_sha256 and source.sha256 != subject.data_sha256:
+    if data is None and subject.data_sha256 and subject.data_sha256 not in (source.sha256, *source.older):
         raise UserError(
             f"{subject.data} has changed since {subject.name} was trained on it",
             "name an image of your own with --image, or train the row again",

@@ -4,15 +4,16 @@ built, state = build_trained_table(find_table("3"), RecipeOptions(), None, agree
 """
 
 from paper_tables import hyperparameters
+from paper_tables.build import build
 from paper_tables.hyperparameters import Settings
-from paper_tables.table import Table, build, committed_runs
+from paper_tables.measured import committed_runs
+from paper_tables.table import Table
 from reproduce.console.options import RecipeOptions, RunOptions
-from reproduce.recipes.command import parse_seeds
-from reproduce.recipes.entry import PaperTable
+from reproduce.recipes.command import parse_seeds, write_options
+from reproduce.recipes.paper_table import PaperTable
 from reproduce.recipes.registry import plan_table
 from reproduce.recipes.settings import read_settings
 from reproduce.runs.complete import Agree, Completed, complete
-from reproduce.runs.plan import write_options
 
 
 def build_trained_table(

@@ -14,9 +14,9 @@ from paper_tables.claims.chosen_runs import by_content
 from paper_tables.claims.claim import Assessed, Assessment, Claim, ClaimVerdict, PartVerdict, Study
 from paper_tables.claims.evidence import Printed
 from paper_tables.claims.judge import Answer, judge
-from paper_tables.claims.measured_files import read_counts
 from paper_tables.claims.our_evidence import Key, Ours
 from paper_tables.claims.outcome import Missing, Obstacle, Outcome
+from paper_tables.measured import read_counts
 from reproduce.recipes.recipe import BUDGETS
 from reproduce.stats.intervals import ALPHA
 

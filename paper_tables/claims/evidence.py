@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-from paper_tables.claims.measured_files import Point, read_counts
+from paper_tables.claims.measured_files import Point
 from paper_tables.claims.outcome import Missing, Obstacle
+from paper_tables.measured import read_counts
 from paper_tables.published import Value, read_losses
 from paper_tables.published import read_curves as read_published_curves
 from paper_tables.published import read_table as read_published_table
@@ -22,12 +23,8 @@ _PRINTED = {
     "latency_ms": "wall_ms",
     "images_per_second": "seconds_per_epoch",
 }  # our names of metrics -> those of published/*.csv
-# printed values that are not of the row they stand in, or carry a spread of another: they speak for no claim
-NOT_OF_THE_ROW = {
-    ("hierarchical", "learned-content", "top1"),  # quoted from the original paper's architecture (D2)
-    ("heads", "quadratic-16h", "top1"),  # configured non-isotropic (D14); `logged` has it under its own name
-    ("gates", "cnn-linae", "top1"),  # its spread is that of another row (G17); `logged` has the runs' own
-}
+# printed of another form than the row's: configured non-isotropic (D14); `logged` has it under its own name
+NOT_OF_THE_ROW = {("heads", "quadratic-16h", "top1")}
 # rows whose published curve is drawn under the name of another: the run of Figure 1 was non-isotropic (D14, D15)
 DRAWN_AS = {"quadratic-aniso": "quadratic", "quadratic-aniso-16h": "quadratic-16h"}
 Head = dict[str, float]  # what was measured on one head of one layer
@@ -117,7 +114,7 @@ class Evidence(ABC):
         """Return what is printed for ``row``: in the first of the tables that has it."""
         for table in self.tables:
             value = _values_of(table).get((row, metric))
-            if value is not None and (table, row, metric) not in NOT_OF_THE_ROW:
+            if value and not value.not_comparable and (table, row, metric) not in NOT_OF_THE_ROW:
                 return value
         return None
 

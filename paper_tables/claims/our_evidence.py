@@ -182,7 +182,7 @@ class Ours(Evidence):
             found += [Obstacle(f"budget {identity.budget}, not paper", few)] if identity.budget != "paper" else []
             found += [Obstacle(f"data {identity.dataset}, not {wanted}")] if identity.dataset != wanted else []
             found += self._lost(arm)
-            found += self._few_images(arm, choice) if metric.startswith("top") else []
+            found += self._few_images(arm, choice) if metric.startswith("top") and identity.dataset == wanted else []
         if identity.scale == "mini":
             found.append(Obstacle(f"{identity.scale} model, not paper scale", mute=True))
         if identity.recipe_sha256 not in arm.digests(self.variant, identity.budget, identity.dataset):

@@ -6,7 +6,7 @@
     ratio("vit", "vit-ha", 5, math.inf)           sizes, exact
     fact("any sentence", function)                a function of evidence of one's own
 
-Each returns a :class:`Part`. Those asked of training curves are in ``curves.py``, of time and memory in ``costs.py``.
+Each returns a :class:`Part`. Those of training curves are in ``convergence.py``, of time and memory in ``costs.py``.
 """
 
 import math

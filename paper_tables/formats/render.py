@@ -12,7 +12,7 @@ from typing import Any
 from paper_tables.comparison import Comparison
 from paper_tables.formats import markup
 from paper_tables.formats import text as terminal
-from paper_tables.formats.sheet import lay_out
+from paper_tables.formats.lay_out import lay_out
 from paper_tables.hyperparameters import Settings
 from paper_tables.published import METRICS
 from paper_tables.selection import ACCURACIES, COSTS
@@ -70,6 +70,8 @@ def as_document(table: Table | Settings) -> dict[str, Any]:
         "dataset": table.dataset,
         "data_sha256": table.data_sha256 or None,
         "precision": table.precision,
+        "margin": table.paper.margin,
+        "family": table.family,
         "rows": [_row_document(row) for row in table.rows],
         "pairs": [_pair_document(pair) for pair in table.pairs],
         "against_published": [_comparison_document(one) for one in table.against_published],
@@ -97,6 +99,7 @@ def _row_document(row: Row) -> dict[str, Any]:
         "committed_diverged": row.committed_diverged,
         "verdict": row.verdict.word,
         "reason": row.verdict.reason,
+        "seeds_needed": row.verdict.seeds_needed,
         "committed_verdict": row.committed_verdict.word if row.committed_verdict else None,
         "committed_reason": row.committed_verdict.reason if row.committed_verdict else None,
         "command": row.command,
@@ -185,7 +188,7 @@ def _flat_row(row: Mapping[str, Any], document: Mapping[str, Any]) -> dict[str, 
     for name in ("budget", "scale", "dataset", "data_sha256", "precision"):
         line[f"committed_{name}"] = identity.get(name)
     line |= {name: row[name] for name in ("diverged", "unscored", "committed_diverged")}
-    verdicts = ("verdict", "reason", "committed_verdict", "committed_reason", "command")
+    verdicts = ("verdict", "reason", "seeds_needed", "committed_verdict", "committed_reason", "command")
     return line | {name: row[name] for name in verdicts} | {"footnotes": " ".join(row["footnotes"])}
 
 

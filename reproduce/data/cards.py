@@ -58,6 +58,7 @@ _ALL = (
             "train": "f3721a1984e60ddc69bad69fb676fee9bda925f2dff0b35fedaa669f6a6107e2",
             "test": "57f4369c67f3cbd65088f2e5a05908252a0d9aeac2bfde7e3065289100da66bb",
         },
+        older=("b90ee05668b887a578956df26441df7a1bf269da861ea6c7d31cde1c2d8b7e6e",),  # PNG in Parquet, 5 + 1 shards
     ),
     # CIFAR-10 stored as JPEG of quality 75: other pixels, so other data
     Card(

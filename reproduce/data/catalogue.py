@@ -29,13 +29,17 @@ def act(action: str, name: str | None) -> list[dict[str, Any]] | dict[str, Any]:
     if action == "fetch":
         fetch(name)
     source = unpack_named(Path(name).expanduser()) if action == "unpack" else identify(name)
+    counts = source.counts or {}
     return {
         "name": source.name,
         "kind": source.kind,
         "sha256": source.sha256,
+        "train": counts.get("train"),
+        "test": counts.get("test"),
         "image_size": source.image_size,
         "classes": len(source.classes),
         "root": str(source.root) if source.root else "embedded",
+        "differs": source.differs or None,
     }
 
 
@@ -46,7 +50,7 @@ def _line(name: str) -> dict[str, Any]:
         return {"name": name, "here": "no", "classes": None, "size": None, "note": error.hint}
     return {
         "name": name,
-        "here": "yes",
+        "here": "yes" if source.name == name else f"no, but {source.name}",
         "classes": len(source.classes),
         "size": source.image_size,
         "note": str(source.root or "embedded"),

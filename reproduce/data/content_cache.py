@@ -27,19 +27,24 @@ _KNOWN: dict[str, Content] = {}  # to identify is asked often, and not every fol
 Marked = Sequence[tuple[str, Path]]  # what a file is to the data set (its split, its class), and where it lies
 
 
-def know_content(kind: Kind, root: Path, files: Marked, older: Callable[[], str]) -> Content:
-    """Return the content of the data set of ``files`` at ``root``, from the cache where it is there.
+def mark_files(kind: Kind, files: Marked) -> tuple[str, int]:
+    """Return what the content of ``files`` is kept under, and how many bytes they have in all; none is opened."""
+    digest, total = hashlib.sha256(f"{FORMAT} {kind}\n".encode()), 0
+    for mark, path in files:
+        found = path.stat()
+        total += found.st_size
+        digest.update(f"{mark} {path} {found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}\n".encode())
+    return digest.hexdigest(), total
+
+
+def know_content(kind: Kind, root: Path, name: str, older: Callable[[], str]) -> Content:
+    """Return the content of the data set at ``root``, from the cache where it is kept there under ``name``.
 
     ``older`` takes the files' own fingerprint, which is kept too.
 
     Raises:
         UserError: an image or a file that cannot be read.
     """
-    digest = hashlib.sha256(f"{FORMAT} {kind}\n".encode())
-    for mark, path in files:
-        found = path.stat()
-        digest.update(f"{mark} {path} {found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}\n".encode())
-    name = digest.hexdigest()
     content = _KNOWN.get(name) or _read(results_path() / "data" / f"{name}.json", name)
     if content is None:
         content = read_content(kind, root, older(), lambda seconds: _tell(root, seconds))

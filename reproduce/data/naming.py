@@ -32,7 +32,7 @@ def name_content(
         return card.name, ""
     label = label_folder(root)
     if not suggested:
-        suggested = label.removeprefix("local-") if label.startswith("local-") else ""
+        suggested = label.removeprefix("local-").removesuffix(UNVERIFIED) if label.startswith("local-") else ""
     expected = CARDS.get(suggested)
     if expected is None:
         return label, ""

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from reproduce.console.logs import LOG
 from reproduce.data import class_folders, parquet, shapes
 from reproduce.data.cards import CARDS, KNOWN_NAMES
-from reproduce.data.content_cache import Marked, know_content
+from reproduce.data.content_cache import Marked, know_content, mark_files
 from reproduce.data.naming import name_content
 from reproduce.data.stored import Kind, open_split
 from reproduce.errors import UserError, did_you_mean
@@ -209,7 +209,8 @@ def _settle(draft: Source, files: Marked, older: Callable[[], str], suggested: s
     """Return ``draft`` with its sum, its counts and the name that they give it."""
     root = draft.root
     assert root is not None
-    if draft.kind not in CIFAR_FOLDERS and sum(path.stat().st_size for _, path in files) > _HASH_CONTENT_UP_TO:
+    kept_under, size = mark_files(draft.kind, files)
+    if draft.kind not in CIFAR_FOLDERS and size > _HASH_CONTENT_UP_TO:
         if draft.kind == "folders":
             counts = {split: sum(mark.startswith(f"{split} ") for mark, _ in files) for split in ("train", "test")}
         else:
@@ -217,7 +218,7 @@ def _settle(draft: Source, files: Marked, older: Callable[[], str], suggested: s
         sha256 = older()
         name, differs = name_content(sha256, counts, {}, root, suggested)
         return _tell(replace(draft, name=name, sha256=sha256, counts=counts, differs=differs))
-    content = know_content(draft.kind, root, files, older)
+    content = know_content(draft.kind, root, kept_under, older)
     sha256, counts = content.sha256, content.counts
     name, differs = name_content(sha256, counts, content.splits, root, suggested)
     if draft.kind == "cifar100" and CARDS["cifar100"].content is None:

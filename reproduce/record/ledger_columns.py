@@ -32,8 +32,9 @@ COLUMNS: tuple[str, ...] = (
     "started",
     "status",
     "checkpoint",
+    "test_images",  # of which the accuracies are shares
 )
-INTEGERS = frozenset({"seed", "epochs", "params", "macs"})
+INTEGERS = frozenset({"seed", "epochs", "params", "macs", "test_images"})
 NUMBERS = frozenset(
     {
         "top1_last",

@@ -13,7 +13,7 @@ from reproduce.recipes.command import parse_seeds
 from reproduce.recipes.recipe import Recipe
 from reproduce.record import ledger
 from reproduce.runs.place import Place, find_place
-from reproduce.runs.plan import FittedPlan, find_done, fit_plan, list_runs
+from reproduce.runs.plan import FittedPlan, adopt, find_done, fit_plan, list_runs
 from reproduce.training.run import Run
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def complete(
     if does and options is not None and missing:
         _do(missing, options, place, agree, command)
         table = ledger.read()
-    return Completed(fitted, runs, missing, table, place)
+    return Completed(fitted, runs, missing, adopt(table, runs), place)
 
 
 def _do(missing: list[Run], options: RunOptions, place: Place, agree: Agree, command: str) -> None:

@@ -4,9 +4,8 @@ runs = list_runs(fit_plan(plan, data=None, needed=True), seeds=[0], precision="f
 missing = [run for run in runs if find_done(ledger, run) is None]
 """
 
-import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from reproduce.data.source import Source, identify
@@ -16,6 +15,8 @@ from reproduce.training.run import Run, fit_to_data
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_IDENTITY = ["dataset", "data_sha256", "recipe_sha256"]
 
 
 @dataclass(frozen=True)
@@ -87,24 +88,33 @@ def list_runs(plan: FittedPlan, seeds: Iterable[int], precision: str) -> list[Ru
 
 
 def find_done(runs: "pd.DataFrame", run: Run) -> dict[str, Any] | None:
-    """Return the ledger's row of ``run`` where it has been done."""
-    found = runs[(runs["run_id"] == run.run_id) & (runs["status"] == "done")]
+    """Return the ledger's row of ``run`` where it has been done, under whatever name its data had then."""
+    done = runs[runs["status"] == "done"]
+    found = done[done["run_id"] == run.run_id]
+    if found.empty:
+        alike = done[(done["seed"] == run.seed) & (done["precision"] == run.precision)]
+        alike = adopt(alike, [run])
+        same = (alike["recipe_sha256"] == run.recipe.sha256()) & (alike["data_sha256"] == run.source.sha256)
+        found = done.loc[alike.index[same & (alike["row"] == run.recipe.row)]]
     return None if found.empty else {str(name): value for name, value in found.iloc[-1].to_dict().items()}
 
 
-def write_options(
-    *, data: str | None, settings: Iterable[str], precision: str, variant: str = "described", seeds: str = "0"
-) -> str:
-    """Return the options that a command needs to repeat these choices; defaults are left out."""
-    words = []
-    if variant != "described":
-        words += ["--variant", variant]
-    if seeds != "0":
-        words += ["--seeds", seeds]
-    if data is not None:
-        words += ["--data", data]
-    for setting in settings:
-        words += ["--set", setting]
-    if precision != "fp32":
-        words += ["--precision", precision]
-    return shlex.join(words)
+def adopt(runs: "pd.DataFrame", asked: Iterable[Run]) -> "pd.DataFrame":
+    """Return the ledger with the present identity of data in every row of the recipes of ``asked`` on the same images.
+
+    The same images may have been recorded under another name, when their folder had another, or under the fingerprint
+    of the files that they were in. Such rows get the data set's name and sum, and the recipe's digest with that name;
+    their ``run_id`` stays, by which their files are found. A row counts only where nothing but the name differs.
+    """
+    renamed = runs
+    for recipe, source in {(run.recipe, run.source): None for run in asked}:
+        present = (source.name, source.sha256, recipe.sha256())
+        prints = runs["data_sha256"].isin((source.sha256, *source.older))
+        of_row = renamed[prints & (runs["row"] == recipe.row)]
+        for former in sorted({*of_row[_IDENTITY].itertuples(index=False, name=None)} - {present}):
+            called = replace(recipe, data=replace(recipe.data, name=former[0]))
+            if called.sha256() == former[2]:
+                renamed = renamed.copy() if renamed is runs else renamed
+                rows = of_row.index[(of_row[_IDENTITY] == list(former)).all(axis=1)]
+                renamed.loc[rows, _IDENTITY] = present
+    return renamed

@@ -102,7 +102,7 @@ class Session:
             return None
         with hold(run) if self.ranks.main else nullcontext():
             # only its holder appends a run's row, so what the ledger lacks here nobody else adds
-            done = find_done(ledger.read(), run) if self.options.resumes and ledger.mentions(run.run_id) else None
+            done = find_done(ledger.read(), run) if self.options.resumes and ledger.mentions(run.label) else None
             done = self.ranks.agree(done)
             if done is not None:
                 return done
@@ -125,7 +125,8 @@ class Session:
         if self.options.deterministic:  # in a worker, to which the session was handed as it is
             make_deterministic(self.device)
         dataset = load(run.source, run.recipe.data)
-        record = self._open_record(run, command) if self.ranks.main else {}
+        test_images = run.recipe.accuracy_over or len(dataset.test)
+        record = self._open_record(run, command, test_images) if self.ranks.main else {}
         reset_peak_memory(self.device)
         board = (
             open_board(run.folder) if self.options.tensorboard and self.ranks.main else nullcontext(lambda line: None)
@@ -161,12 +162,13 @@ class Session:
             )
         return row
 
-    def _open_record(self, run: Run, command: str) -> dict[str, Any]:
+    def _open_record(self, run: Run, command: str, test_images: int) -> dict[str, Any]:
         recipe = run.recipe
         facts = manifest.collect(
             recipe, run.source.name, run.source.sha256, run.seed, run.precision, str(self.device), command
         )
         facts["data_path"] = str(run.source.root.resolve()) if run.source.root else None
+        facts["test_images"] = test_images
         facts["execution"] = self.options.execution
         manifest.write(facts, run.folder)
         git = facts["git"]
@@ -189,6 +191,7 @@ class Session:
             "git": f"{git['commit'][:12]}{'+' if git.get('dirty') is True else ''}",
             "started": facts["started"],
             "checkpoint": str(run.folder / "best.safetensors"),
+            "test_images": test_images,
         }
 
     def _measure(self, run: Run, model: nn.Module, progress: Progress) -> dict[str, Any]:

@@ -207,7 +207,7 @@ def _spread(first: Sample, second: Sample, pooled: bool) -> tuple[Interval, floa
         return Interval(gap, gap - half, gap + half, n, name), error, freedom, name, "seeds"
     single = next((sample for sample in (first, second) if sample.deviation), None)
     if single is not None and single.deviation is not None:
-        # the one run is a new draw of the other's distribution under the null hypothesis, as intervals.compare has it
+        # the one run is a new draw of the other's distribution under the null hypothesis
         error, freedom = single.deviation * math.sqrt(1 + 1 / single.n), single.n - 1.0
         half = quantile(1 - ALPHA / 2, freedom) * error
         return Interval(gap, gap - half, gap + half, n, "t, one new draw"), error, freedom, "t, one new draw", "seeds"

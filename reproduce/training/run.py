@@ -33,8 +33,12 @@ class Run:
     @property
     def run_id(self) -> str:
         """Name of the run: what a person reads first, then a digest of the identity."""
-        recipe = self.recipe
-        return f"{recipe.row}-{recipe.budget}-{recipe.variant}-s{self.seed}-{self.identity[:10]}"
+        return f"{self.label}-{self.identity[:10]}"
+
+    @property
+    def label(self) -> str:
+        """What the names of this run and of its like under other recipes or data begin with."""
+        return f"{self.recipe.row}-{self.recipe.budget}-{self.recipe.variant}-s{self.seed}"
 
     @property
     def folder(self) -> Path:

@@ -10,7 +10,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from cli import app
-from paper_tables.table import MEASURED
+from paper_tables.measured import MEASURED
 from reproduce.recipes.registry import find_table, resolve
 from reproduce.recipes.settings import read_settings
 

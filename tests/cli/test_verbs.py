@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 from cli import app
 from reproduce.console import output
 from reproduce.recipes.registry import TABLES
-from reproduce.record import ledger
+from reproduce.record import ledger, manifest
 
 SHARED = Path(os.environ.get("ATTNREPRO_SHARED", Path(__file__).resolve().parents[3] / "shared"))
 CIFAR_JPEG = SHARED / "data" / "cifar10-jpeg"
@@ -45,6 +45,7 @@ def test_train_adds_one_row_and_never_repeats_it() -> None:
     assert first["status"] == "done"
     assert first["dataset"] == "shapes"
     assert first["epochs"] == 1
+    assert first["test_images"] == manifest.read(Path(first["checkpoint"]).parent)["test_images"] == 50
     for name in ("top1_last", "top1_best", "top1_val_selected", "latency_ms", "params", "macs", "images_per_second"):
         assert first[name] > 0
 

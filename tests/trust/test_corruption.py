@@ -22,7 +22,7 @@ import torch
 from PIL import Image
 
 from paper_tables import published
-from paper_tables.table import MEASURED, read_structure
+from paper_tables.measured import MEASURED, read_counts
 from reproduce.data import dataset
 from reproduce.data.source import identify
 from reproduce.errors import UserError
@@ -188,7 +188,7 @@ def prepare(kind: str, home: Path, here: Path) -> tuple[Path, Check]:
     if kind == "structure":
         path = here / "structure.csv"
         path.write_bytes((MEASURED / path.name).read_bytes())
-        return path, committed(path, MEASURED, read_structure)
+        return path, committed(path, MEASURED, read_counts)
     source = home / "results" / "runs.csv" if kind == "ledger" else home / "run" / FILES[kind][0]
     path = here / source.name
     path.write_bytes(source.read_bytes())

@@ -9,8 +9,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from paper_tables.claims.assess import assess
+from paper_tables.claims.convergence import lower, mean_epoch, sooner
 from paper_tables.claims.costs import faster, lighter
-from paper_tables.claims.curves import lower, mean_epoch, sooner
 from paper_tables.claims.outcome import Outcome
 from paper_tables.claims.questions import better, fact, proven
 from paper_tables.claims.render import render

@@ -38,7 +38,7 @@ def test_printed_numbers_have_no_ranks_or_spreads(printed):
 
 
 def test_runs_have_all_of_it():
-    base = tuple(0.66 + step / 500 for step in range(-6, 6))
+    base = tuple(0.66 + step / 500 for step in range(-8, 8))
     runs = {"cnn": base, "cnn-eca": tuple(value + 0.03 for value in base), "cnn-cbam": (0.6,)}
     eca, cbam = compare_runs(runs, 10_000, ROWS, "cnn")
     assert (eca.row, cbam.row) == ("cnn-eca", "cnn-cbam")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as reference
 
-from reproduce.stats import intervals
+from reproduce.stats.against_published import Cell, Printed, compare
 from reproduce.stats.two_samples import (
     Sample,
     contrast,
@@ -74,7 +74,7 @@ def test_one_run_each_covers_the_test_images_alone():
 def test_runs_against_one_run_are_students_two_sample_test():
     found = contrast(Sample.of(ONE, 10_000), Sample.of([0.93], 10_000))
     assert found.p_value == pytest.approx(reference.ttest_ind(ONE, [0.93]).pvalue, rel=1e-9)
-    assert found.p_value == pytest.approx(intervals.compare(ONE, published=0.93).p_value, rel=1e-9)
+    assert found.p_value == pytest.approx(compare(Cell(tuple(ONE), Printed(0.93))).p_value, rel=1e-9)
     assert (found.test, found.covers) == ("t, one new draw", "seeds")
 
 

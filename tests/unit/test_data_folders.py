@@ -3,6 +3,7 @@
 import hashlib
 import pickle
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from torchvision import transforms
 from reproduce.data import dataset as dataset_module
 from reproduce.data import download
 from reproduce.data import source as identity
+from reproduce.data.cards import CARDS
 from reproduce.data.dataset import Split, hold_out, load
 from reproduce.data.fetch import fetch
 from reproduce.data.source import identify
@@ -217,6 +219,40 @@ def test_cifar10_by_name_and_by_path(cifar):
     assert holds(read.test, torch.from_numpy(expected))
 
 
+def test_batch_files_and_class_folders_of_the_same_images_are_the_same_data(cifar, tmp_path):
+    batches = load(identify("cifar10"), ALL)
+    for split in ("train", "test"):
+        part = getattr(batches, split)
+        for number, (image, label) in enumerate(zip(part.images, part.labels.tolist(), strict=True)):
+            path = tmp_path / "pictures" / split / str(label) / f"{number * 37 % 101}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image.permute(1, 2, 0).numpy()).save(path)
+    source = identify(str(tmp_path / "pictures"))
+    assert source.sha256 == batches.source.sha256
+    folders = load(source, ALL)
+    for split in ("train", "test"):
+        assert torch.equal(getattr(folders, split).images, getattr(batches, split).images)
+        assert torch.equal(getattr(folders, split).labels, getattr(batches, split).labels)
+
+
+def test_cifar100_has_no_sum_and_is_known_by_its_official_files(tmp_path, monkeypatch):
+    folder = tmp_path / "cifar100/cifar-100-python"
+    folder.mkdir(parents=True)
+    kind, sums = torchvision.datasets.CIFAR100, {}
+    for name in ("train", "test", "meta"):
+        images = np.random.default_rng(len(name)).integers(0, 256, (10, 3072), np.uint8)
+        content = {"data": images, "fine_labels": list(range(10)), "fine_label_names": list("abcdefghij")}
+        data = pickle.dumps(content)
+        (folder / name).write_bytes(data)
+        sums[name] = hashlib.md5(data).hexdigest()
+    monkeypatch.setattr(kind, "train_list", [["train", sums["train"]]])
+    monkeypatch.setattr(kind, "test_list", [["test", sums["test"]]])
+    monkeypatch.setattr(kind, "meta", {**kind.meta, "md5": sums["meta"]})
+    assert identify(str(tmp_path / "cifar100")).name == "cifar100"
+    fill(fill(tmp_path / "copy/cifar100/train").parent / "test")
+    assert identify(str(tmp_path / "copy/cifar100")).name == "local-cifar100"
+
+
 def test_cifar10_right_under_the_data_root(cifar, monkeypatch):
     monkeypatch.setenv("ATTNREPRO_DATA", str(cifar.parent))
     assert identify("cifar10").root == cifar.parent
@@ -284,6 +320,20 @@ def test_a_users_folder_is_named_after_itself_but_never_takes_a_known_name(tmp_p
     ):
         fill(fill(tmp_path / name / "train").parent / "test")
         assert identify(str(tmp_path / name)).name == label
+
+
+def test_what_could_be_a_known_data_set_without_a_sum_is_unverified(tmp_path, monkeypatch):
+    card = replace(CARDS["tiny-imagenet"], train_images=6, test_images=6)
+    monkeypatch.setattr("reproduce.data.naming.CARDS", {**CARDS, "tiny-imagenet": card})
+    fill(fill(tmp_path / "tiny-imagenet/train").parent / "test")
+    source = identify(str(tmp_path / "tiny-imagenet"))
+    assert source.name == "tiny-imagenet-unverified"
+    assert "unknown content" in source.differs
+    (tmp_path / "tiny-imagenet").rename(tmp_path / "tiny-imagenet-unverified")
+    assert identify(str(tmp_path / "tiny-imagenet-unverified")).name == "tiny-imagenet-unverified"
+    save(tmp_path / "tiny-imagenet-unverified/train/ant/9.png", seed=9)
+    source = identify(str(tmp_path / "tiny-imagenet-unverified"))
+    assert (source.name, source.differs) == ("local-tiny-imagenet", "it has 7 training images, tiny-imagenet has 6")
 
 
 def test_a_known_name_wins_over_a_folder(tmp_path, monkeypatch):

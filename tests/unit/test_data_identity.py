@@ -1,11 +1,13 @@
 """A data set is its decoded pixels and labels: whatever holds them, they have one sum, one name and one run."""
 
+import hashlib
 import io
 import os
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -15,10 +17,13 @@ from PIL import Image
 from reproduce.data import cards, content_cache, fingerprint
 from reproduce.data import source as identity
 from reproduce.data.cards import CARDS
+from reproduce.data.catalogue import act
 from reproduce.data.dataset import load
 from reproduce.data.source import Source, identify
 from reproduce.errors import UserError
 from reproduce.recipes.recipe import DataChoice
+from reproduce.record import ledger
+from reproduce.runs.plan import adopt, find_done
 from reproduce.training.run import Run, fit_to_data
 from tests.golden.cases import recipes
 
@@ -179,6 +184,58 @@ def test_every_sum_on_a_card_is_that_of_its_splits():
             assert card.content == fingerprint.combine(card.splits)
 
 
+# --- runs recorded under another name or fingerprint ---
+
+
+def recorded(run: Run, tmp_path: Path, **changes) -> pd.DataFrame:
+    """Return the ledger that has ``run`` alone."""
+    path = tmp_path / "ledger.csv"
+    line = {"run_id": run.run_id, "row": run.recipe.row, "seed": run.seed, "precision": run.precision}
+    line |= {"dataset": run.source.name, "data_sha256": run.source.sha256, "recipe_sha256": run.recipe.sha256()}
+    ledger.append(line | {"status": "done", "top1_last": 0.5} | changes, path)
+    return ledger.read(path)
+
+
+def test_nothing_is_trained_twice_when_a_folder_gets_another_name(tmp_path):
+    root = put_folders(tmp_path / "pictures", 1)
+    before = run_on(identify(str(root)))
+    table = recorded(before, tmp_path)
+    after = run_on(identify(str(root.rename(tmp_path / "photos"))))
+    assert (before.source.name, after.source.name) == ("pictures", "photos")
+    assert find_done(table, after)["run_id"] == before.run_id
+    assert adopt(table, [after]).iloc[0]["recipe_sha256"] == after.recipe.sha256()
+    assert find_done(table, replace(after, seed=1)) is None
+    assert find_done(table, replace(after, precision="bf16")) is None
+    assert find_done(table, replace(after, recipe=replace(after.recipe, batch_size=7))) is None
+
+
+def test_rows_recorded_under_the_fingerprint_of_the_files_still_count(tmp_path):
+    source = identify(str(put_parquet(tmp_path / "shards", 1)))
+    digest = hashlib.sha256()
+    for path in (*sorted(source.root.glob("train-*")), *sorted(source.root.glob("test-*"))):
+        split = path.name.partition("-")[0]
+        digest.update(f"{split} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    assert source.older == (digest.hexdigest(),)  # as identify made it before contents had sums
+    former = run_on(replace(source, sha256=digest.hexdigest(), name="former"))
+    run = run_on(source)
+    table = recorded(former, tmp_path)
+    assert find_done(table, run)["run_id"] == former.run_id != run.run_id
+    adopted = adopt(table, [run]).iloc[0]
+    assert (adopted["dataset"], adopted["data_sha256"]) == ("shards", source.sha256)
+    assert adopted["run_id"] == former.run_id
+    assert table.iloc[0]["dataset"] == "former"
+    other = run_on(identify(str(put_folders(tmp_path / "other", 1, change=one_pixel))))
+    assert find_done(table, other) is None
+    assert adopt(table, [other]) is table
+
+
+def test_data_say_what_they_are(known):
+    shown = act("show", str(known[0]))
+    assert (shown["name"], shown["train"], shown["test"], shown["differs"]) == ("three", 24, 9, None)
+    shown = act("show", str(known[0].rename(known[0].with_name("cifar10"))))
+    assert shown["name"] == "three"
+
+
 # --- the cache ---
 
 
@@ -218,6 +275,20 @@ def test_a_damaged_or_foreign_cache_is_made_anew(tmp_path, counted, results, dam
     assert identify(str(root)) == first
     assert len(counted) == 2
     assert path.read_bytes() == good
+
+
+def test_it_is_said_once_how_long_the_first_reading_will_take(tmp_path, monkeypatch):
+    told = []
+    monkeypatch.setattr(content_cache, "_TOLD_FROM", 0.0)
+    monkeypatch.setattr(content_cache.LOG, "info", lambda text, *values: told.append(text % values))
+    monkeypatch.setattr(fingerprint, "_FIRST", 2)
+    root = put_folders(tmp_path / "pictures", 1)
+    identify(str(root))
+    assert len(told) == 1
+    assert str(root) in told[0]
+    content_cache.forget()
+    identify(str(root))
+    assert len(told) == 1
 
 
 def test_the_cache_of_other_data_is_not_taken(tmp_path, counted, results):

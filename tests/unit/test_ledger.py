@@ -43,7 +43,7 @@ def test_columns_are_those_of_the_design():
     assert ",".join(ledger.COLUMNS) == (
         "run_id,row,table,budget,variant,scale,dataset,data_sha256,recipe_sha256,seed,precision,device,epochs,"
         "top1_last,top1_best,top1_val_selected,top5_last,loss_last,params,macs,latency_ms,train_seconds,"
-        "images_per_second,peak_memory_mb,torch,cuda,cupy,git,started,status,checkpoint"
+        "images_per_second,peak_memory_mb,torch,cuda,cupy,git,started,status,checkpoint,test_images"
     )
 
 
@@ -133,7 +133,7 @@ def test_reordered_columns_are_understood(path):
     in_file(path, (",".join(reversed(ledger.COLUMNS)) + "\n").encode())
     ledger.append({"run_id": "a", "seed": 5}, path)
     assert ledger.read(path)["seed"][0] == 5
-    assert path.read_text().startswith("checkpoint,status")
+    assert path.read_text().startswith("test_images,checkpoint,status")
 
 
 def test_old_text_is_copied_byte_for_byte(path):

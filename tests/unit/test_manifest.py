@@ -169,7 +169,7 @@ def test_a_full_disk_keeps_the_old_manifest(collected, tmp_path, monkeypatch):
 
 def test_every_committed_run_has_its_manifest() -> None:
     """As `train` wrote it, but that the images' folder goes by its name."""
-    from paper_tables.table import MEASURED
+    from paper_tables.measured import MEASURED
     from reproduce.record import ledger
 
     runs = ledger.read(MEASURED / "runs.csv")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from paper_tables import table
+from paper_tables import build as tables
 from paper_tables.formats.render import render
 from reproduce.data.dataset import load
 from reproduce.data.source import identify
@@ -43,20 +43,21 @@ def test_where_no_row_fits_it_is_an_error() -> None:
         fit_plan({"wrn-tiny": resolve("wrn-tiny")}, "shapes", needed=False)
 
 
-def test_each_data_set_of_a_table_has_its_own_newest_bytes(tmp_path: Path) -> None:
+def test_each_data_set_of_a_table_has_its_own_content(tmp_path: Path) -> None:
     plan = plan_table(TABLES["augmented"], variant="described", budget="paper")
     old, new, tiny = "1" * 64, "2" * 64, "3" * 64
     runs = frame(
         [
-            run(plan["cnn2"], 0, 0.4, data_sha256=old, started="2026-11-01"),
-            run(plan["cnn2-aa"], 0, 0.4, data_sha256=new, started="2026-11-02"),
+            run(plan["cnn2"], 0, 0.4, data_sha256=old, started="2026-11-09"),
+            run(plan["cnn2-aa"], 0, 0.4, data_sha256=new),
+            run(plan["cnn2-laa"], 0, 0.4, data_sha256=new),
             run(plan["wrn-tiny"], 0, 0.4, data_sha256=tiny, started="2026-10-01"),
         ],
         tmp_path,
     )
-    built = table.build("augmented", plan, runs, EMPTY, left_out={"wrn-aa-tiny": "tiny-imagenet is not here"})
+    built = tables.build("augmented", plan, runs, EMPTY, left_out={"wrn-aa-tiny": "tiny-imagenet is not here"})
     shown = {row.row for row in built.rows if row.verdict.word != "not run"}
-    assert shown == {"cnn2-aa", "wrn-tiny"}
+    assert shown == {"cnn2-aa", "cnn2-laa", "wrn-tiny"}
     assert set(built.data_sha256.split(" + ")) == {new, tiny}
     assert any("left out: cnn2 1" in note for note in built.notes)
     assert "Not run here: wrn-aa-tiny: tiny-imagenet is not here." in built.notes

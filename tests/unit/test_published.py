@@ -158,10 +158,29 @@ def test_gates_table_1_is_complete_with_the_deviation_of_a_sample():
     assert (one.n, one.spread_of) == (16, "population")
     assert one.deviation == pytest.approx(0.014 * (16 / 15) ** 0.5)
     logged = published.read_table("logged")
+    misprint = values["cnn-linae", "top1"]  # G17: it is that of another row's second batch
+    assert misprint.deviation == pytest.approx(0.039 * (16 / 15) ** 0.5)
+    assert misprint.corrected_spread == pytest.approx(logged["cnn-linae", "top1"].spread, abs=0.0005)
+    assert misprint.spread == pytest.approx(logged["cnn-linae-eca", "top1_rerun"].spread, abs=0.0005)
     for row in TABLES["gates"].rows:
         assert logged[row, "top1"].value == pytest.approx(values[row, "top1"].value, abs=0.00051)
         # saturated softmax outputs taken for logits: the loss is a line in the accuracy (dossier, gates 2.5)
         assert logged[row, "loss"].value == pytest.approx(identity_loss(logged[row, "top1"].value, 10), abs=0.0045)
+
+
+def test_the_last_printed_digit_is_read_off_the_text():
+    values = published.read_table("hierarchical")
+    assert values["vit", "top1"].half_unit == pytest.approx(0.0005)
+    assert values["vit", "params"].half_unit == pytest.approx(0.05e6)
+    assert published.read_table("scenes")["san15-patch-scenes", "top1"].half_unit == pytest.approx(0.005)
+    assert published.read_table("augmented")["cnn2", "params"].half_unit == 0.5
+    assert values["learned-content-ha", "top1"].half_unit == pytest.approx(0.0005)  # 0.910: the nought counts
+
+
+def test_a_number_of_another_papers_architecture_says_so():
+    found = {row: value for (row, metric), value in published.read_table("hierarchical").items() if metric == "top1"}
+    assert [row for row, value in found.items() if value.not_comparable] == ["learned-content"]  # D2
+    assert {value.epoch for row, value in found.items() if row != "learned-content"} == {"best"}
 
 
 def test_every_value_names_its_source():
@@ -179,17 +198,19 @@ def folder(tmp_path):
 @pytest.mark.parametrize(
     ("line", "words", "number"),
     [
-        ("heads,quadratic-16h,top1,0.9,,,,source,", "repeats", 5),
-        ("heads,x,top1,1.9,,,,source,", "shares", 5),
-        ("heads,x,top1,high,,,,source,", "not a number", 5),
-        ("heads,x,top1,nan,,,,source,", "not a number", 5),
-        ("heads,x,speed,0.9,,,,source,", "unknown metric", 5),
-        ("heads,x,top1,0.9,,,,,", "no source", 5),
-        ("heads,x,top1,0.9,,,1.5,source,", "number of runs", 5),
-        ("heads,x,top1,0.9,-1,sample,5,source,", "not a number", 5),
-        ("heads,x,top1,0.9,0.1,,5,source,", "spread_of", 5),
-        ("heads,x,top1,0.9,,sample,5,source,", "spread_of", 5),
-        ("accuracy,x,top1,0.9,,,,source,", "belongs to table", 5),
+        ("heads,quadratic-16h,top1,0.9,,,,source,,,,", "repeats", 5),
+        ("heads,x,top1,1.9,,,,source,,,,", "shares", 5),
+        ("heads,x,top1,high,,,,source,,,,", "not a number", 5),
+        ("heads,x,top1,nan,,,,source,,,,", "not a number", 5),
+        ("heads,x,speed,0.9,,,,source,,,,", "unknown metric", 5),
+        ("heads,x,top1,0.9,,,,,,,,", "no source", 5),
+        ("heads,x,top1,0.9,,,1.5,source,,,,", "number of runs", 5),
+        ("heads,x,top1,0.9,-1,sample,5,source,,,,", "not a number", 5),
+        ("heads,x,top1,0.9,0.1,,5,source,,,,", "spread_of", 5),
+        ("heads,x,top1,0.9,,sample,5,source,,,,", "spread_of", 5),
+        ("accuracy,x,top1,0.9,,,,source,,,,", "belongs to table", 5),
+        ("heads,x,top1,0.9,,,,source,,0.1,,", "corrects a spread", 5),
+        ("heads,x,top1,0.9,,,,source,,,first,", "epoch is 'first'", 5),
         ("heads,x,top1,0.9", "cells", 5),
         ('heads,"x,top1', "split into cells", 5),
     ],

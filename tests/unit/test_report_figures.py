@@ -12,7 +12,7 @@ from figures.report.content import gather
 from figures.report.drawings import FOLDER
 from figures.report.seal import find_damage, seal
 from figures.report.tables import show_table
-from paper_tables.table import committed_runs
+from paper_tables.measured import committed_runs
 from reproduce.errors import UserError
 from reproduce.recipes.registry import TABLES
 from reproduce.recipes.settings import override

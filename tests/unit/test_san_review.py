@@ -13,7 +13,7 @@ from torchvision import transforms
 from typer.testing import CliRunner
 
 from cli import app
-from paper_tables import table
+from paper_tables import build as tables
 from paper_tables.claims.measured_files import read_evaluations
 from paper_tables.published import read_table
 from reproduce.data import augment, class_folders, dataset, pixels
@@ -86,7 +86,7 @@ def test_the_other_reading_of_subtraction() -> None:  # V2
 def test_the_table_shows_flops_and_the_papers_baselines() -> None:
     plan = plan_table(TABLES["imagenet"], variant="described", budget="paper")
     empty = ledger.read(Path("no such ledger.csv"))
-    built = table.build("imagenet", plan, empty, empty)
+    built = tables.build("imagenet", plan, empty, empty)
     assert [row.row for row in built.rows] == list(PUBLISHED)
     assert [row.flops for row in built.rows] == [count_flops(plan[row].model, 224) for row in PUBLISHED]
     assert any("resnet50 top1 0.769, top5 0.935, params 25.6M, flops 4.1G" in note for note in built.notes)

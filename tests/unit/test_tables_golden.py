@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from paper_tables import hyperparameters, table
+from paper_tables import build as tables
+from paper_tables import hyperparameters
 from paper_tables.formats.render import FORMATS, render
 from tests.golden.cases import DATA, EMPTY, OTHER_DATA, STRUCTURE, frame, recipes, run
 
@@ -22,7 +23,7 @@ def accuracy(folder):
     runs += [run(plan["quadratic"], seed, 0.92 + step / 1000) for seed, step in enumerate(range(10))]
     runs += [run(plan["learned"], 0, 0.8951)]
     runs += [run(plan["learned-content"], 0, 0.81, status="failed")]
-    return table.build("accuracy", plan, frame(runs, folder), EMPTY, structure=STRUCTURE)
+    return tables.build("accuracy", plan, frame(runs, folder), EMPTY, structure=STRUCTURE)
 
 
 def heads(folder):
@@ -31,7 +32,7 @@ def heads(folder):
     committed = [run(plan["quadratic-16h"], seed, 0.88 + seed / 500) for seed in range(3)]
     paper = recipes("heads", budget="paper")["learned-16h"]
     committed += [run(paper, seed, 0.91 + seed / 500) for seed in range(3)]
-    return table.build("heads", plan, EMPTY, frame(committed, folder), structure={})
+    return tables.build("heads", plan, EMPTY, frame(committed, folder), structure={})
 
 
 def hierarchical(folder):
@@ -43,7 +44,7 @@ def hierarchical(folder):
     runs += [run(plan["vit"], 9, 0.3, data_sha256=OTHER_DATA, started="2026-01-01T00:00:00+00:00")]
     short = recipes("hierarchical", budget="short")["learned-content-ha"]
     committed = [run(short, seed, 0.86 + seed / 250, dataset="cifar10-jpeg75") for seed in range(3)]
-    return table.build(
+    return tables.build(
         "hierarchical",
         plan,
         frame(runs, folder),
@@ -62,7 +63,7 @@ def gates(folder):
     runs += [run(plan["cnn-eca"], seed, 0.662 + 0.5 * gap) for seed, gap in enumerate(seeds)]
     runs += [run(plan["cnn-linae"], seed, 0.60 + 2 * gap) for seed, gap in enumerate(seeds)]
     runs += [run(plan["cnn-convae"], 0, 0.671)]
-    return table.build("gates", plan, frame(runs, folder), EMPTY, structure={})
+    return tables.build("gates", plan, frame(runs, folder), EMPTY, structure={})
 
 
 def build(name, folder):

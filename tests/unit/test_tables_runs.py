@@ -6,12 +6,9 @@ import json
 
 import pytest
 
-from paper_tables.command import spell_seeds, write_command
 from paper_tables.formats.render import render
 from paper_tables.notes import LATENCIES
-from reproduce.recipes.command import parse_seeds
-from reproduce.runs.plan import write_options
-from reproduce.stats import intervals
+from reproduce.recipes.command import parse_seeds, spell_seeds, write_command, write_options
 from reproduce.training import cost
 from tests.golden.cases import DATA, OTHER_DATA, build, frame, recipes, row_of, run
 
@@ -62,7 +59,8 @@ def test_diverged_runs_are_counted_in_every_format(tmp_path):
     assert (one.measured["top1"].n, one.diverged, one.committed_diverged) == (1, 1, 1)
     assert one.command.endswith("--seeds 0,1")
     assert (none.measured, none.diverged, none.committed_diverged) == ({}, 2, 2)
-    assert none.verdict == intervals.Verdict("not comparable", "2 runs diverged, none finished")
+    assert none.verdict.word == "undecided"
+    assert "2 of 2 seeds diverged" in none.verdict.reason
     assert row_of(built, "quadratic").verdict.word == "not run"
     for form in ("text", "md", "latex", "html", "json"):
         text = " ".join(render(built, form).split())
@@ -106,7 +104,7 @@ def test_costs_say_their_n_where_it_is_another_than_the_accuracys(smoke, tmp_pat
     text = render(build("3", smoke, frame(runs, tmp_path)), "md")
     assert "4.500 (n=1, paper 7.094)" in text
     assert "4.500 (paper 6.302)" in text
-    assert "mean of 30 a run, of mini models; n as of the accuracy where no other stands" in text
+    assert "mean of 30 per run, of mini models; n as of the accuracy where no other stands" in text
 
 
 def test_single_runs_are_compared_with_their_n(tmp_path):

@@ -1,8 +1,8 @@
 """Claims of the ECE 176 report on stacked self-attention (SAN on CIFAR-10)."""
 
 from paper_tables.claims.claim import Claim
+from paper_tables.claims.convergence import lower, sooner
 from paper_tables.claims.costs import faster, lighter
-from paper_tables.claims.curves import lower, sooner
 from paper_tables.claims.questions import better, proven, ratio
 
 _RUNS = "CIFAR-10, paper budget, several seeds"

@@ -7,9 +7,9 @@ import itertools
 
 from paper_tables.claims.claim import Claim
 from paper_tables.claims.questions import better, moves, near, no_gain, similar
-from paper_tables.hierarchical import DEFINITION
+from reproduce.recipes.hierarchical import TABLE
 
-PAIRS = DEFINITION.pairs
+PAIRS = TABLE.pairs
 _FIVE = ("resnet18", "quadratic", "quadratic-aniso", "learned", "learned-content")
 _RUNS = "CIFAR-10, paper budget, several seeds"
 

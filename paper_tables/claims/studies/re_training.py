@@ -4,8 +4,8 @@ Source lines are those of the submitted text's own numbering.
 """
 
 from paper_tables.claims.claim import Claim, Part
+from paper_tables.claims.convergence import settles, sooner
 from paper_tables.claims.costs import faster
-from paper_tables.claims.curves import settles, sooner
 from paper_tables.claims.questions import ratio
 from paper_tables.claims.studies.re_runs import PAIRS
 from paper_tables.claims.tested import Limit

@@ -8,11 +8,11 @@ from paper_tables.claims.studies import (
     augmented,
     ece176,
     gates,
+    operators,
     re_maps,
     re_runs,
     re_structure,
     re_training,
-    san,
     scenes,
 )
 from reproduce.errors import UserError, did_you_mean
@@ -43,7 +43,7 @@ STUDIES: dict[str, Study] = {
         Study(
             name="san-review",
             title="Review of self-attention networks, and SAN15 on Intel scenes",
-            claims=_in_order(san.CLAIMS, scenes.CLAIMS),
+            claims=_in_order(operators.CLAIMS, scenes.CLAIMS),
             tables=("scenes", "imagenet"),
             aliases=("scenes", "san", "imagenet"),
             trials=3_000,
@@ -59,7 +59,7 @@ STUDIES: dict[str, Study] = {
             name="gates",
             title="Attention gates in a small CNN: ECA, CBAM, autoencoders",
             claims=gates.CLAIMS,
-            tables=("gates", "logged"),
+            tables=("gates",),
             seeds="0-15",
         ),
     )

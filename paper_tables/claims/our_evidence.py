@@ -17,8 +17,10 @@ from paper_tables.claims.evidence import Curves, Evidence, Evidenced, Found, Map
 from paper_tables.claims.measured_files import read_curve, read_quantities
 from paper_tables.claims.outcome import Missing, Obstacle
 from paper_tables.selection import COSTS, Choice, best_committed, test_size
+from reproduce.data.cards import CARDS
 from reproduce.recipes.recipe import BUDGETS
 from reproduce.recipes.registry import ENTRIES, find_table
+from reproduce.stats.against_published import at_chance
 from reproduce.stats.sample import Sample
 
 if TYPE_CHECKING:
@@ -181,7 +183,7 @@ class Ours(Evidence):
             few = BUDGETS.index(identity.budget) < BUDGETS.index("short") if identity.budget in BUDGETS else True
             found += [Obstacle(f"budget {identity.budget}, not paper", few)] if identity.budget != "paper" else []
             found += [Obstacle(f"data {identity.dataset}, not {wanted}")] if identity.dataset != wanted else []
-            found += self._lost(arm)
+            found += [*self._lost(arm), *self._collapsed(arm, choice)]
             found += self._few_images(arm, choice) if metric.startswith("top") and identity.dataset == wanted else []
         if identity.scale == "mini":
             found.append(Obstacle(f"{identity.scale} model, not paper scale", mute=True))
@@ -193,9 +195,23 @@ class Ours(Evidence):
         """Return the obstacle that accuracies are shares of another number of test images than the data have."""
         wanted = test_size(self._data(arm), arm.recipe(self.variant, "paper"))
         odd = sorted(images_of(self.runs, choice) - {wanted}) if wanted else []
-        return (
-            [Obstacle(f"measured on {' and '.join(f'{n:,}' for n in odd)} test images, not {wanted:,}")] if odd else []
-        )
+        said = " and ".join(f"{number:,}" for number in odd)
+        return [Obstacle(f"measured on {said} test images, not {wanted:,}")] if odd else []
+
+    def _collapsed(self, arm: Arm, choice: Choice) -> list[Obstacle]:
+        """Return the obstacle that networks of an arm learned nothing: their spread is not that of trained ones."""
+        values, card = self._values(arm, choice, "top1"), CARDS.get(choice.identity.dataset)
+        trials = self._trials(arm, choice)
+        if card is None or not trials:
+            return []
+        fallen = sum(at_chance(value, trials, card.classes) for value in values)
+        said = f"{fallen} of {len(values)} runs of {arm} no better than chance"
+        return [Obstacle(said, foreign=False)] if fallen else []
+
+    def _trials(self, arm: Arm, choice: Choice) -> int | None:
+        """Return how many test images are behind one run: as recorded, for older runs what its data have."""
+        known = test_size(choice.identity.dataset, arm.recipe(self.variant, choice.identity.budget))
+        return min(images_of(self.runs, choice), default=known)
 
     def _lost(self, arm: Arm) -> list[Obstacle]:
         """Return the obstacle that seeds of an arm diverged: the mean of the others is one of survivors."""
@@ -224,9 +240,7 @@ class Ours(Evidence):
     def _found(self, arms: Sequence[Arm], choices: Sequence[Choice], metric: str) -> Found:
         samples: list[Sample] = []
         for arm, choice in zip(arms, choices, strict=True):
-            recipe = arm.recipe(self.variant, choice.identity.budget)
-            trials = min(images_of(self.runs, choice), default=test_size(choice.identity.dataset, recipe))
-            trials = trials if metric.startswith("top") else None
+            trials = self._trials(arm, choice) if metric.startswith("top") else None
             column = self._headline(arm) if metric == "top1" else metric
             seeds = seeds_of(self.runs, choice, column)
             answers = answers_of(self.runs, choice, column, self.local)

@@ -238,6 +238,13 @@ def test_runs_that_diverged_leave_a_claim_undecided(paper, tmp_path):
     assert judge(better("vit-ha", "vit"), runs=again).ours.word == "holds"
 
 
+def test_a_seed_that_collapsed_leaves_a_claim_undecided(paper, tmp_path):
+    """Four networks at .87 and one at a tenth, of ten classes: what their mean says is not about training."""
+    fallen = [*arm(paper["vit-ha"], 0.87, 4), run(paper["vit-ha"], 4, 0.1)]
+    found = judge(better("vit", "vit-ha"), runs=frame([*arm(paper["vit"], 0.95), *fallen], tmp_path)).ours
+    assert (found.word, found.reason) == ("undecided", "1 of 5 runs of vit-ha no better than chance")
+
+
 @pytest.mark.parametrize("effect", [math.inf, -math.inf, math.nan])
 def test_an_effect_that_is_no_number_is_said_in_every_format(effect):
     part = fact("endless", lambda _: Outcome(toward="holds", effect=effect, unit="x"))

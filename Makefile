@@ -26,7 +26,7 @@ types: $(VENV)/developed
 check: test test-slow
 
 golden: $(VENV)/developed
-	ATTNREPRO_REGEN=1 $(BIN)/python -m pytest -q tests/unit/test_tables_golden.py tests/unit/test_claims_golden.py tests/docs/test_documents.py
+	ATTNREPRO_REGEN=1 $(BIN)/python -m pytest -q tests/paper_tables/test_tables_golden.py tests/paper_tables/test_claims_golden.py tests/docs/test_documents.py
 
 # Exact sizes of every row and variant: after a new row, or a change of a network that is meant.
 structure: $(VENV)/installed

@@ -15,7 +15,7 @@ their deviation ``s``:
 
 Where a paper prints mean, deviation and number of several runs, both words come from Welch's two-sample forms. What is
 within the margin agrees even if the tiny difference is beyond chance. Rates of wrong words, by simulation, stand in
-tests/unit/test_against_published.py.
+tests/stats/test_against_published.py.
 """
 
 import math

@@ -1,6 +1,6 @@
 """The numbers behind the figures of small networks whose weights come from a formula, against recorded ones.
 
-``ATTNREPRO_REGEN=1 pytest tests/unit/test_figures_golden.py`` writes them anew.
+``ATTNREPRO_REGEN=1 pytest tests/figures/test_golden.py`` writes them anew.
 """
 
 import json

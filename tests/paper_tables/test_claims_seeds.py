@@ -16,7 +16,7 @@ from paper_tables.claims.questions import better, fact, proven
 from paper_tables.claims.render import render
 from paper_tables.claims.studies.registry import STUDIES
 from tests.golden.cases import EMPTY, frame, recipes, run
-from tests.unit.test_claims import arm, judge
+from tests.paper_tables.test_claims import arm, judge
 
 PAIR = ("learned-content-ha", "learned-content")
 

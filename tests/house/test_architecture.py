@@ -142,7 +142,16 @@ def test_a_package_file_holds_no_code(path: Path) -> None:
 
 def test_a_file_name_means_one_thing() -> None:
     """Two rooms may each have a file of one name only where it is the same thing of two studies or devices."""
-    same = {"verbs", "render", "sheet", "gates", "augmented", "scenes", "pair", "patch", "local", "train", "registry"}
+    same = {
+        "verbs",
+        "render",
+        "sheet",
+        "page",
+        "registry",
+    }  # a verb's module, a renderer, a sheet, a page: of each kind
+    same |= {"gates", "augmented", "scenes"}  # a study: its recipes, its networks, its claims
+    same |= {"pair", "patch", "local"}  # an operator: on a CPU, on CUDA
+    same |= {"train", "precision", "san"}  # a suite of measurements is called after what it measures
     places: dict[str, list[str]] = {}
     for module, path in MODULES.items():
         if path.name != "__init__.py":

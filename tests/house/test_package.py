@@ -38,7 +38,7 @@ def test_every_folder_of_modules_is_a_package() -> None:
 def test_top_level_is_the_agreed_one() -> None:
     agreed = {
         "reproduce", "paper_tables", "figures", "cli.py", "tests", "pyproject.toml", "README.md", "LICENSE",
-        "CHANGELOG.md", "Makefile", ".ci", "REPORT.md",
+        "CHANGELOG.md", "Makefile", ".ci", "REPORT.md", "CONTRIBUTING.md", "docs", "examples",
     }  # fmt: skip
     for path in tracked():
         top = path.parts[0]

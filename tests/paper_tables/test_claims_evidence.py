@@ -18,7 +18,7 @@ from reproduce.recipes.registry import resolve
 from reproduce.record.correct import write_correct
 from reproduce.stats import two_samples
 from tests.golden.cases import DATA, EMPTY, OTHER_DATA, frame, recipes, run
-from tests.unit.test_claims import arm, judge
+from tests.paper_tables.test_claims import arm, judge
 
 
 @pytest.fixture

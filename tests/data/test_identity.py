@@ -1,82 +1,25 @@
 """A data set is its decoded pixels and labels: whatever holds them, they have one sum, one name and one run."""
 
 import hashlib
-import io
-import os
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import torch
-from PIL import Image
 
-from reproduce.data import cards, content_cache, fingerprint
+from reproduce.data import cards, fingerprint
 from reproduce.data import source as identity
 from reproduce.data.cards import CARDS
 from reproduce.data.catalogue import act
 from reproduce.data.dataset import load
-from reproduce.data.source import Source, identify
-from reproduce.errors import UserError
+from reproduce.data.source import identify
 from reproduce.recipes.recipe import DataChoice
 from reproduce.record import ledger
 from reproduce.runs.plan import adopt, find_done
-from reproduce.training.run import Run, fit_to_data
-from tests.golden.cases import recipes
-
-SHARED = Path(os.environ.get("ATTNREPRO_SHARED", Path(__file__).parents[3] / "shared")) / "data/cifar10"
-NAMES = ("ant", "bee", "cat")
-SIZES = {"train": 24, "test": 9}
-
-
-@pytest.fixture(autouse=True)
-def results(tmp_path, monkeypatch):
-    monkeypatch.setenv("ATTNREPRO_RESULTS", str(tmp_path / "results"))
-    content_cache.forget()
-    return tmp_path / "results"
-
-
-def draw(split: str) -> list[tuple[np.ndarray, int]]:
-    """Images of 8 pixels with labels, two of them equal."""
-    drawn = np.random.default_rng(len(split)).integers(0, 256, (SIZES[split], 8, 8, 3), np.uint8)
-    drawn[3] = drawn[0]
-    return [(pixels, number % 3) for number, pixels in enumerate(drawn)]
-
-
-def encode(pixels: np.ndarray, form: str = "PNG", **options) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, form, **options)
-    return buffer.getvalue()
-
-
-def put_folders(root: Path, seed: int, form: str = "PNG", change=lambda split, images: images, names=NAMES) -> Path:
-    """Write class folders; file names, and so the order of files, are drawn."""
-    for split in SIZES:
-        images = change(split, draw(split))
-        numbers = np.random.default_rng(seed).permutation(len(images))
-        for number, (pixels, label) in zip(numbers, images, strict=True):
-            path = root / split / names[label] / f"{number}.{form.lower()}"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(encode(pixels, form))
-    return root
-
-
-def put_parquet(root: Path, seed: int, **options) -> Path:
-    """Write shards without class names, rows in an order that is drawn."""
-    root.mkdir(parents=True)
-    for split in SIZES:
-        images = draw(split)
-        order = np.random.default_rng(seed).permutation(len(images))
-        for shard, part in enumerate(np.array_split(order, 2)):
-            column = [{"bytes": encode(images[row][0], **options), "path": None} for row in part]
-            kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-            labels = pa.array([images[row][1] for row in part], pa.int64())
-            table = pa.table({"img": pa.array(column, kind), "label": labels})
-            pq.write_table(table, root / f"{split}-{shard}.parquet", row_group_size=3)
-    return root
+from reproduce.training.run import Run
+from tests.data.contents import NAMES, SHARED, content_of, draw, one_pixel, put_folders, put_parquet, run_on
 
 
 @pytest.fixture
@@ -106,16 +49,6 @@ def known(tmp_path, monkeypatch):
     return places
 
 
-def content_of(source: Source) -> fingerprint.Content:
-    return fingerprint.read_content(source.kind, source.root, "")
-
-
-def run_on(source: Source) -> Run:
-    recipe = recipes("hierarchical")["vit"]
-    small = replace(recipe, model=replace(recipe.model, image_size=8))
-    return Run(recipe=fit_to_data(small, source), source=source)
-
-
 def test_one_content_has_one_sum_one_name_one_run_and_one_order(known):
     sources = [identify(str(place)) for place in known]
     assert {source.name for source in sources} == {"three"}
@@ -128,12 +61,6 @@ def test_one_content_has_one_sum_one_name_one_run_and_one_order(known):
             for split in ("train", "test"):
                 assert torch.equal(getattr(first, split).images, getattr(other, split).images)
                 assert torch.equal(getattr(first, split).labels, getattr(other, split).labels)
-
-
-def one_pixel(split, images):
-    if split == "test":
-        images[2][0][5, 5, 1] ^= 1
-    return images
 
 
 def one_label(split, images):
@@ -237,85 +164,6 @@ def test_data_say_what_they_are(known):
 
 
 # --- the cache ---
-
-
-@pytest.fixture
-def counted(monkeypatch):
-    """Count how often images are decoded for a sum."""
-    calls = []
-    read = content_cache.read_content
-    monkeypatch.setattr(content_cache, "read_content", lambda *given: calls.append(1) or read(*given))
-    return calls
-
-
-def test_a_sum_is_taken_once_and_anew_when_a_file_changes(tmp_path, counted, results):
-    root = put_folders(tmp_path / "pictures", 1)
-    first = identify(str(root))
-    content_cache.forget()  # as in another process
-    again = identify(str(root))
-    assert len(counted) == 1
-    assert (again, again.counts, again.older) == (first, first.counts, first.older)
-    assert all(np.array_equal(again.orders[split], first.orders[split]) for split in SIZES)
-    path = next(root.rglob("*.png"))
-    content = path.read_bytes()
-    path.write_bytes(encode(np.zeros((8, 8, 3), np.uint8)))
-    assert identify(str(root)).sha256 != first.sha256
-    path.write_bytes(content)
-    assert identify(str(root)).sha256 == first.sha256
-
-
-@pytest.mark.parametrize("damage", [b"", b"{}", b"[1]", b"\xff\x00", None])
-def test_a_damaged_or_foreign_cache_is_made_anew(tmp_path, counted, results, damage):
-    root = put_folders(tmp_path / "pictures", 1)
-    first = identify(str(root))
-    (path,) = (results / "data").iterdir()
-    good = path.read_bytes()
-    path.write_bytes(good.replace(first.older[0][:8].encode(), b"00000000") if damage is None else damage)
-    content_cache.forget()
-    assert identify(str(root)) == first
-    assert len(counted) == 2
-    assert path.read_bytes() == good
-
-
-def test_it_is_said_once_how_long_the_first_reading_will_take(tmp_path, monkeypatch):
-    told = []
-    monkeypatch.setattr(content_cache, "_TOLD_FROM", 0.0)
-    monkeypatch.setattr(content_cache.LOG, "info", lambda text, *values: told.append(text % values))
-    monkeypatch.setattr(fingerprint, "_FIRST", 2)
-    root = put_folders(tmp_path / "pictures", 1)
-    identify(str(root))
-    assert len(told) == 1
-    assert str(root) in told[0]
-    content_cache.forget()
-    identify(str(root))
-    assert len(told) == 1
-
-
-def test_the_cache_of_other_data_is_not_taken(tmp_path, counted, results):
-    one, two = put_folders(tmp_path / "one", 1), put_folders(tmp_path / "two", 1, change=one_pixel)
-    first = identify(str(one))
-    (path,) = (results / "data").iterdir()
-    second = identify(str(two))
-    (other,) = set((results / "data").iterdir()) - {path}
-    other.write_bytes(path.read_bytes())
-    content_cache.forget()
-    assert identify(str(two)).sha256 == second.sha256 != first.sha256
-
-
-def test_a_folder_of_results_that_cannot_be_written_is_no_error(tmp_path, monkeypatch, counted):
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("ATTNREPRO_RESULTS", str(tmp_path / "file"))
-    root = put_folders(tmp_path / "pictures", 1)
-    assert identify(str(root)) == identify(str(root))
-    assert len(counted) == 1  # this process remembers
-
-
-def test_files_that_change_under_a_process_are_noticed(tmp_path):
-    root = put_folders(tmp_path / "pictures", 1)
-    source = identify(str(root))
-    next((root / "train").rglob("*.png")).unlink()
-    with pytest.raises(UserError, match="have changed since they were read"):
-        load(source, DataChoice(test_limit=3))
 
 
 # --- the real thing ---

@@ -1,64 +1,19 @@
 """Class folders in the layouts people have, CIFAR's batch files, named data sets, and what can be wrong with them."""
 
-import hashlib
-import pickle
-import sys
 from dataclasses import replace
-from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-import torchvision.datasets
 from PIL import Image
 from torchvision import transforms
 
-from reproduce.data import dataset as dataset_module
-from reproduce.data import download
 from reproduce.data import source as identity
 from reproduce.data.cards import CARDS
-from reproduce.data.dataset import Split, hold_out, load
-from reproduce.data.fetch import fetch
+from reproduce.data.dataset import load
 from reproduce.data.source import identify
 from reproduce.errors import UserError
 from reproduce.recipes.recipe import DataChoice
-
-ALL = DataChoice()
-
-
-def save(path: Path, seed: int = 0, size: tuple[int, int] = (8, 8), mode: str = "RGB") -> Path:
-    pixels = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), np.uint8)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).convert(mode).save(path)
-    return path
-
-
-def fill(root: Path, classes: tuple[str, ...] = ("ant", "bee"), count: int = 3, **form) -> Path:
-    for label, name in enumerate(classes):
-        for number in range(count):
-            save(root / name / f"{number}.png", 100 * label + number, **form)
-    return root
-
-
-def refuse(data: Path | str, words: str, choice: DataChoice = ALL) -> None:
-    with pytest.raises(UserError, match=words) as caught:
-        load(identify(str(data)), choice)
-    assert caught.value.hint
-    assert "\n" not in caught.value.message
-
-
-def labels(data: Path | str, choice: DataChoice = ALL) -> tuple[list[int], list[int]]:
-    read = load(identify(str(data)), choice)
-    return sorted(read.train.labels.tolist()), sorted(read.test.labels.tolist())
-
-
-def pixels(path: Path) -> torch.Tensor:
-    return transforms.PILToTensor()(Image.open(path).convert("RGB"))
-
-
-def holds(split: Split, image: torch.Tensor) -> bool:
-    return any(torch.equal(image, other) for other in split.images)
-
+from tests.data.folders import ALL, fill, holds, labels, pixels, refuse, save
 
 # --- layouts ---
 
@@ -184,118 +139,6 @@ def test_a_limit_takes_the_first_of_each_class_in_canonical_order(tmp_path):
 # --- CIFAR ---
 
 
-@pytest.fixture
-def cifar(tmp_path, monkeypatch):
-    """Write batch files in the official layout; their checksums are taken for the official ones."""
-    folder = tmp_path / "cifar10/cifar-10-batches-py"
-    folder.mkdir(parents=True)
-    names = [f"data_batch_{number}" for number in range(1, 6)] + ["test_batch", "batches.meta"]
-    sums = {}
-    for seed, name in enumerate(names):
-        pixels = np.random.default_rng(seed).integers(0, 256, (20, 3072), np.uint8)
-        content = {"data": pixels, "labels": [number % 10 for number in range(20)], "label_names": list("abcdefghij")}
-        data = pickle.dumps(content)
-        (folder / name).write_bytes(data)
-        sums[name] = hashlib.md5(data).hexdigest()
-    kind = torchvision.datasets.CIFAR10
-    monkeypatch.setattr(kind, "train_list", [[name, sums[name]] for name in names[:5]])
-    monkeypatch.setattr(kind, "test_list", [["test_batch", sums["test_batch"]]])
-    monkeypatch.setattr(kind, "meta", {**kind.meta, "md5": sums["batches.meta"]})
-    monkeypatch.setenv("ATTNREPRO_DATA", str(tmp_path))
-    return folder
-
-
-def test_cifar10_by_name_and_by_path(cifar):
-    by_name = identify("cifar10")
-    assert (by_name.name, by_name.image_size, by_name.classes[0]) == ("local-cifar10", 32, "airplane")
-    assert by_name.differs == (
-        "it has 100 training images, cifar10 has 50,000; it has 20 test images, cifar10 has 10,000"
-    )
-    assert identify(str(cifar)) == identify(str(cifar.parent)) == by_name
-    read = load(by_name, DataChoice(train_limit=50))
-    assert read.train.labels.bincount().tolist() == [5] * 10
-    assert read.test.images.shape == (20, 3, 32, 32)
-    expected = np.random.default_rng(5).integers(0, 256, (20, 3072), np.uint8)[7].reshape(3, 32, 32)
-    assert holds(read.test, torch.from_numpy(expected))
-
-
-def test_batch_files_and_class_folders_of_the_same_images_are_the_same_data(cifar, tmp_path):
-    batches = load(identify("cifar10"), ALL)
-    for split in ("train", "test"):
-        part = getattr(batches, split)
-        for number, (image, label) in enumerate(zip(part.images, part.labels.tolist(), strict=True)):
-            path = tmp_path / "pictures" / split / str(label) / f"{number * 37 % 101}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(image.permute(1, 2, 0).numpy()).save(path)
-    source = identify(str(tmp_path / "pictures"))
-    assert source.sha256 == batches.source.sha256
-    folders = load(source, ALL)
-    for split in ("train", "test"):
-        assert torch.equal(getattr(folders, split).images, getattr(batches, split).images)
-        assert torch.equal(getattr(folders, split).labels, getattr(batches, split).labels)
-
-
-def test_cifar100_has_no_sum_and_is_known_by_its_official_files(tmp_path, monkeypatch):
-    folder = tmp_path / "cifar100/cifar-100-python"
-    folder.mkdir(parents=True)
-    kind, sums = torchvision.datasets.CIFAR100, {}
-    for name in ("train", "test", "meta"):
-        images = np.random.default_rng(len(name)).integers(0, 256, (10, 3072), np.uint8)
-        content = {"data": images, "fine_labels": list(range(10)), "fine_label_names": list("abcdefghij")}
-        data = pickle.dumps(content)
-        (folder / name).write_bytes(data)
-        sums[name] = hashlib.md5(data).hexdigest()
-    monkeypatch.setattr(kind, "train_list", [["train", sums["train"]]])
-    monkeypatch.setattr(kind, "test_list", [["test", sums["test"]]])
-    monkeypatch.setattr(kind, "meta", {**kind.meta, "md5": sums["meta"]})
-    assert identify(str(tmp_path / "cifar100")).name == "cifar100"
-    fill(fill(tmp_path / "copy/cifar100/train").parent / "test")
-    assert identify(str(tmp_path / "copy/cifar100")).name == "local-cifar100"
-
-
-def test_cifar10_right_under_the_data_root(cifar, monkeypatch):
-    monkeypatch.setenv("ATTNREPRO_DATA", str(cifar.parent))
-    assert identify("cifar10").root == cifar.parent
-
-
-def test_damaged_cifar10_is_never_unpickled(cifar):
-    class Trap:
-        def __reduce__(self):
-            return (sys.exit, ("unpickled",))
-
-    (cifar / "data_batch_3").write_bytes(pickle.dumps(Trap()))
-    refuse("cifar10", "damaged or not the official ones")
-
-
-def test_cifar10_with_a_file_missing(cifar):
-    (cifar / "test_batch").unlink()
-    refuse("cifar10", "lacks the file test_batch")
-
-
-def test_cifar100_in_the_place_of_cifar10(cifar):
-    cifar.rename(cifar.parent / "cifar-100-python")
-    for name in ("train", "test", "meta"):
-        (cifar.parent / "cifar-100-python" / name).touch()
-    refuse("cifar10", "holds cifar100, not cifar10")
-
-
-def test_fetch_says_what_it_cannot_do(tmp_path, monkeypatch):
-    monkeypatch.setenv("ATTNREPRO_DATA", str(tmp_path))
-
-    def fail(*_, **__):
-        raise OSError("no route to host")
-
-    monkeypatch.setattr(download, "_open", fail)
-    for name, words in (
-        ("cifar100", "no route to host"),
-        ("imagenet", "cannot be downloaded"),
-        ("cifar1", "no data set"),
-    ):
-        with pytest.raises(UserError, match=words):
-            fetch(name)
-    assert fetch("shapes").name == "shapes"
-
-
 # --- names and paths ---
 
 
@@ -396,51 +239,4 @@ def test_annotations_that_do_not_fit(tmp_path):
         refuse(tmp_path, words)
 
 
-@pytest.mark.parametrize("split", ["train", "test"])
-def test_an_image_that_cannot_be_decoded_is_named(tmp_path, split):
-    fill(fill(tmp_path / "train").parent / "test")
-    path = tmp_path / split / "bee/1.png"
-    path.write_bytes(path.read_bytes()[:60])
-    refuse(tmp_path, f"{split}/bee/1.png is no readable image")
-
-
-def test_images_of_several_sizes(tmp_path):
-    fill(fill(tmp_path / "train").parent / "test")
-    save(tmp_path / "train/bee/1.png", size=(9, 8))
-    refuse(tmp_path, "bee/1.png is 9x8, the first image is 8x8")
-
-
-def test_limits_that_cannot_be_met(tmp_path):
-    fill(fill(tmp_path / "train").parent / "test")
-    refuse(tmp_path, "data.train_limit=7 asks for 4 of class 'ant', it has 3", DataChoice(train_limit=7))
-
-
-def test_more_than_fits_into_memory_is_refused_before_decoding(tmp_path, monkeypatch):
-    fill(fill(tmp_path / "train").parent / "test")
-    monkeypatch.setattr(dataset_module, "_available_memory", lambda: 6 * 8 * 8 * 3)
-    refuse(tmp_path, "6 images of .* GiB of memory")
-
-
 # --- the held-out part ---
-
-
-def test_hold_out_is_balanced_disjoint_complete_and_repeatable(tmp_path):
-    split = load(identify("shapes"), DataChoice(train_limit=400)).train
-    train, validation = hold_out(split, 0.1)
-    assert train.labels.bincount().tolist() == [36] * 10
-    assert validation.labels.bincount().tolist() == [4] * 10
-    both = torch.cat([train.images, validation.images]).flatten(1)
-    assert torch.equal(both.unique(dim=0), split.images.flatten(1).unique(dim=0))
-    assert torch.equal(hold_out(split, 0.1)[1].images, validation.images)
-    assert not torch.equal(hold_out(split, 0.1, seed=1)[1].images, validation.images)
-
-
-def test_hold_out_of_nothing_of_little_and_of_too_much():
-    split = load(identify("shapes"), DataChoice(train_limit=20)).train
-    train, validation = hold_out(split, 0)
-    assert train is split
-    assert validation is None
-    assert len(hold_out(split, 0.001)[1]) == 10  # at least one of each class
-    for fraction in (-0.1, 1, 0.9):
-        with pytest.raises(UserError):
-            hold_out(split, fraction)

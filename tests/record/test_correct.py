@@ -11,7 +11,7 @@ from reproduce.errors import UserError
 from reproduce.record.correct import NAME, read_correct, write_correct
 from reproduce.training.deadline import Deadline
 from reproduce.training.train import train
-from tests.unit.test_train import make_run
+from tests.training.test_train import make_run
 
 CPU = torch.device("cpu")
 

@@ -11,7 +11,7 @@ from paper_tables.claims.costs import faster
 from paper_tables.claims.questions import better, proven, ratio, similar
 from paper_tables.claims.render import FORMATS, render
 from tests.golden.cases import frame, recipes, run
-from tests.unit.test_tables_golden import ENDINGS, FOLDER, same_numbers
+from tests.paper_tables.test_tables_golden import ENDINGS, FOLDER, same_numbers
 
 COUNTS = {
     ("vit", "described"): {"params": 37_394_506},

@@ -66,7 +66,7 @@ def build(
     """
     paper = find_table(name)
     if not paper.train:
-        raise UserError(f"table '{paper.name}' lists settings, not runs", "paper_tables.hyperparameters builds it")
+        raise UserError(f"table '{paper.name}' lists settings, not runs", "paper_tables.settings_table builds it")
     kinds = {(recipe.budget, recipe.variant) for recipe in plan.values()}
     if len(kinds) != 1:
         raise ValueError("a plan has one budget and one variant")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from paper_tables.published import Value
-from paper_tables.selection import ACCURACIES, COSTS, LATENCY, Selection
+from paper_tables.selection import COSTS, LATENCY, Selection
 from paper_tables.table import Row
 from reproduce.recipes.paper_table import PaperTable
 from reproduce.recipes.recipe import Recipe
@@ -14,6 +14,12 @@ _HEADLINES = {
     "top1_best": "the best test accuracy of all evaluations, as the papers report it",
 }
 
+_EPOCHS = {"top1_val_selected": "selected", "top1_last": "last", "top1_best": "best"}
+_PRINTED = {
+    "selected": "test accuracy at the epoch that held-out training images select",
+    "last": "test accuracy after the last epoch",
+    "best": "the best test accuracy of all evaluations",
+}
 LATENCIES = {"full": 300, "smoke": 30}  # repetitions behind one run's wall time; reproduce.training.cost makes them
 JUDGED = {"agrees", "differs", "undecided"}  # words on runs that may be held against the paper
 _N_AS_ABOVE = "n as of the accuracy where no other stands"
@@ -27,7 +33,7 @@ def write(
     metric = paper.headline_of(recipe.variant)
     yield f"Ours: {_HEADLINES[metric]} ({metric})."
     yield from _epoch_notes(rows, metric, selection)
-    yield from _interval_notes(rows)
+    yield from explain_intervals(rows)
     sizes = {choice.trials(plan.get(row)) for row, choice in selection.choices.items()}
     if known := sorted(size for size in sizes if size):
         yield f"Each of our runs was tested on {' or '.join(f'{size:,}' for size in known)} images."
@@ -41,17 +47,16 @@ def write(
 
 def _epoch_notes(rows: Sequence[Row], metric: str, selection: Selection) -> Iterator[str]:
     """Say where the printed accuracies are of another epoch than ours, and what that makes on our runs."""
-    ours = {"top1_val_selected": "selected", "top1_last": "last", "top1_best": "best"}[metric]
-    printed = {row.published["top1"].epoch for row in rows if "top1" in row.published} - {"", ours}
+    printed = {row.published["top1"].epoch for row in rows if "top1" in row.published} - {"", _EPOCHS[metric]}
     for epoch in sorted(printed):
-        column = {"selected": "top1_val_selected", "last": "top1_last", "best": "top1_best"}[epoch]
+        column = next(name for name, of in _EPOCHS.items() if of == epoch)
         pairs = [(one.values.get(column, ()), one.values.get(metric, ())) for one in selection.choices.values()]
         whole = [pair for pair in pairs if len(pair[0]) == len(pair[1])]
         gaps = [one - other for pair in whole for one, other in zip(*pair, strict=True)]
         gap = sum(gaps) / len(gaps) if gaps else 0.0
         more = "more" if gap >= 0 else "less"
         said = f"; on our runs that is {abs(gap):.4f} {more} (mean over {len(gaps)} seeds)" if gaps else ""
-        yield f"Printed: {_HEADLINES[column].replace(', as the papers report it', '')}{said}."
+        yield f"Printed: {_PRINTED[epoch]}{said}."
 
 
 def _wall_notes(recipe: Recipe, selection: Selection, paper: PaperTable) -> Iterator[str]:
@@ -70,13 +75,20 @@ def _cost_notes(recipe: Recipe, selection: Selection, paper: PaperTable) -> Iter
         yield f"Images/s and peak memory: of training, on {', '.join(devices)}{small}; {_N_AS_ABOVE}."
 
 
-def _interval_notes(rows: Sequence[Row]) -> Iterator[str]:
+def explain_printed(rows: Sequence[Row]) -> Iterator[str]:
+    """Say of which epoch the printed accuracies are, where that is known."""
+    epochs = {row.published["top1"].epoch for row in rows if "top1" in row.published} - {""}
+    yield from (f"Printed: {_PRINTED[epoch]}." for epoch in sorted(epochs))
+
+
+def explain_intervals(rows: Sequence[Row]) -> Iterator[str]:
+    """Say how the brackets were made."""
     methods = {
         found.method
         for row in rows
         for cells in (row.measured, row.committed or {})
         for name, found in cells.items()
-        if name in ACCURACIES
+        if name.startswith("top")
     }
     meanings = [
         ("t", "over n seeds, Student's t"),

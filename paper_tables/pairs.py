@@ -4,7 +4,7 @@ Arms("top1_best", selection.choices, plan).pair(rows, "vit", "vit-ha").gain.mean
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from paper_tables.comparison import Comparison, compare_runs
 from paper_tables.selection import LATENCY, Choice
@@ -55,7 +55,7 @@ class Arms:
             return None, None
         gain = wall = None
         if self.headline in one.values and self.headline in two.values:
-            gain = contrast(self._sample(changed), self._sample(plain)).interval
+            gain = _cut(contrast(self._sample(changed), self._sample(plain)).interval)
         if LATENCY in one.values and LATENCY in two.values and one.device == two.device:
             wall = summarise(one.values[LATENCY]).mean / summarise(two.values[LATENCY]).mean
         return gain, wall
@@ -63,6 +63,13 @@ class Arms:
     def _sample(self, row: str) -> Sample:
         choice = self.choices[row]
         return Sample.of(choice.values[self.headline], choice.trials(self.plan.get(row)))
+
+
+def _cut(found: Interval) -> Interval:
+    """Return the interval of a difference of two shares, which is between -1 and 1."""
+    if found.low is None or found.high is None:
+        return found
+    return replace(found, low=max(-1.0, found.low), high=min(1.0, found.high))
 
 
 def _ratio(first: float | None, second: float | None) -> float | None:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from reproduce.data.cards import CARDS
+from reproduce.data.cards import CARDS, find_by_content
 from reproduce.recipes.recipe import BUDGETS, Recipe
 from reproduce.stats import intervals
 
@@ -90,6 +90,12 @@ def test_size(dataset: str, recipe: Recipe | None) -> int | None:
     return recipe.accuracy_over or (known if limit is None else min(limit, known or limit))
 
 
+def by_content(runs: "pd.DataFrame") -> "pd.DataFrame":
+    """Return runs with the content sum of their data in place of older fingerprints: same images, same data."""
+    sums = {sha: found for sha in runs["data_sha256"].unique() if (found := _present_sum(str(sha))) != sha}
+    return runs.assign(data_sha256=runs["data_sha256"].replace(sums)) if sums else runs
+
+
 def select(
     plan: Mapping[str, Recipe], runs: "pd.DataFrame", precision: str, data_sha256: Mapping[str, str] | None = None
 ) -> Selection:
@@ -98,11 +104,13 @@ def select(
     Rows that ``data_sha256`` does not name take the content, among those that rows reading a data set of the same name
     were run on, that :func:`_rank_data` puts first.
     """
+    runs = by_content(runs)
     frame = runs[runs["status"].isin(ENDED) & (runs["precision"] == precision)]
     wanted = {row: recipe.sha256() for row, recipe in plan.items()}
     fits = (frame["row"].map(wanted) == frame["recipe_sha256"]).fillna(False)
     frame = frame[fits.astype(bool)]
-    chosen = {row: (data_sha256 or {}).get(row) or _best_data(frame, plan, row) for row in plan}
+    asked = {row: _present_sum(sha) for row, sha in (data_sha256 or {}).items()}
+    chosen = {row: asked.get(row) or _best_data(frame, plan, row) for row in plan}
     fits = (frame["row"].map(chosen) == frame["data_sha256"]).astype(bool)
     same, others = frame[fits], frame[~fits & (frame["status"] == "done")]
     choices = {str(row): _choice(group) for row, group in same.groupby("row", sort=True)}
@@ -110,6 +118,11 @@ def select(
     left_out = {str(row): int(count) for row, count in others["row"].value_counts(sort=False).items()}
     prints = list(dict.fromkeys(sha for sha in chosen.values() if sha))
     return Selection(choices, " + ".join(names), " + ".join(prints), dict(sorted(left_out.items())))
+
+
+def _present_sum(sha256: str) -> str:
+    card = find_by_content(sha256)
+    return card.content if card and card.content else sha256
 
 
 def _best_data(frame: "pd.DataFrame", plan: Mapping[str, Recipe], row: str) -> str:
@@ -141,6 +154,7 @@ def best_committed(
     Those that can be held against the paper come first (its budget, scale and data, and the recipe with ``digest``
     where one is given), then by budget, data, scale, precision and number of seeds.
     """
+    committed = by_content(committed)
     ended = committed["status"].isin(ENDED)
     frame = committed[ended & (committed["row"] == row) & (committed["variant"] == variant)]
     groups = frame.groupby(
@@ -197,7 +211,7 @@ def _by_seed(runs: "pd.DataFrame", name: str) -> tuple[float, ...]:
 
 
 def _interval(name: str, values: tuple[float, ...], test_images: int | None) -> intervals.Interval:
-    share = name in ACCURACIES
+    share = name.startswith("top")
     if len(values) > 1 or not share or not test_images or not 0 <= values[0] <= 1:
         return intervals.summarise(values, share=share)
     found = intervals.wilson(round(values[0] * test_images), test_images)

@@ -67,6 +67,7 @@ class Table:
     notes: tuple[str, ...]
     footnotes: tuple[Deviation, ...]
     family: int  # rows with a printed accuracy that may be compared: Holm's correction is over so many
+    basis: str = ""  # what the accuracies are of, where it is no ledger
 
     @property
     def name(self) -> str:

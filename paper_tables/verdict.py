@@ -5,7 +5,7 @@ the official one. The rest are judged together, by the rule of :mod:`reproduce.s
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,23 +64,29 @@ def as_printed(value: Value) -> Printed:
 
 
 def find_lost(
-    values: tuple[float, ...], *, seeds: int, diverged: int, unscored: int, headline: str, trials: int, classes: int
+    values: Sequence[float],
+    *,
+    seeds: int,
+    diverged: int,
+    trials: int | None,
+    classes: int | None,
+    unscored: str = "",
 ) -> tuple[str, ...]:
     """Return a phrase for each way in which seeds were lost: no mean of the others stands for them.
 
     Args:
         values: the accuracies that there are, one per seed.
         seeds: how many seeds were run.
-        diverged: how many of them diverged.
-        unscored: how many finished without the accuracy ``headline``.
-        headline: which accuracy that is.
+        diverged: how many of them diverged; the rest finished.
         trials: test images behind each accuracy.
-        classes: of the data; an accuracy that a guess among them may reach is one of a network that has collapsed.
+        classes: of the data; an accuracy that guessing among them may reach is one of a network that has collapsed.
+            Where either is None that is not looked for.
+        unscored: the name of the accuracy that those which finished and have no value lack.
     """
-    fallen = [f"{value:.4f}" for value in values if at_chance(value, trials, classes)]
+    fallen = [f"{value:.4f}" for value in values if trials and classes and at_chance(value, trials, classes)]
     counted = (
         (diverged, "diverged"),
-        (unscored, f"without a finite {headline}"),
+        (seeds - diverged - len(values), f"without a finite {unscored}"),
         (len(fallen), f"no better than chance among {classes} classes ({', '.join(fallen)})"),
     )
     return tuple(f"{count} of {seeds} seed{'s' * (seeds > 1)} {what}" for count, what in counted if count)
@@ -114,10 +120,9 @@ def _examine(one: Evidence, variant: str, headline: str) -> Verdict | Cell:
         runs,
         seeds=choice.finished + choice.diverged,
         diverged=choice.diverged,
-        unscored=choice.unscored(headline),
-        headline=headline,
-        trials=test_size(one.reference.data.name, one.reference) or 0,
+        trials=test_size(one.reference.data.name, one.reference),
         classes=one.reference.model.classes,
+        unscored=headline,
     )
     return Cell(runs, as_printed(value), lost)
 

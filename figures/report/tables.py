@@ -3,11 +3,11 @@
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from paper_tables import hyperparameters
+from paper_tables import settings_table
 from paper_tables.build import build
 from paper_tables.formats.lay_out import lay_out
 from paper_tables.formats.sheet import Block, Sheet
-from paper_tables.hyperparameters import Settings
+from paper_tables.settings_table import Settings
 from paper_tables.table import Table
 from reproduce.recipes.paper_table import PaperTable
 from reproduce.recipes.recipe import BUDGETS, Recipe
@@ -30,7 +30,7 @@ class Shown:
 def show_table(paper: PaperTable, runs: "pd.DataFrame") -> list[Shown]:
     """Return the forms of ``paper``: of each variant that was run the best, or the described one without runs."""
     if not paper.train:
-        built = hyperparameters.build()
+        built = settings_table.build()
         return [Shown(built, lay_out(built), ((paper.name, f"attnrepro table {paper.name}"),))]
     best: dict[str, tuple[tuple[Any, ...], Table]] = {}
     done = runs[(runs["status"] == "done") & runs["row"].isin(paper.rows) & runs["budget"].isin(BUDGETS)]

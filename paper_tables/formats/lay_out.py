@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from paper_tables.comparison import MARGINS, Comparison
 from paper_tables.formats.sheet import DASH, Block, Sheet, Text, Tone
-from paper_tables.hyperparameters import HEADINGS, Settings
 from paper_tables.notes import JUDGED
 from paper_tables.published import Value
 from paper_tables.selection import LATENCY, Identity
+from paper_tables.settings_table import HEADINGS, Settings
 from paper_tables.table import Pair, Row, Table
 from reproduce.recipes.paper_table import Column
 from reproduce.stats.intervals import ALPHA, Interval
@@ -41,7 +41,7 @@ def _runs_sheet(table: Table) -> Sheet:
     parts = (f"budget {table.budget}", f"variant {table.variant}", data, table.precision, f"{table.scale} scale")
     return Sheet(
         title=_title(table),
-        identity=" | ".join(parts),
+        identity=table.basis or " | ".join(parts),
         blocks=(block, *_more_blocks(table)),
         notes=table.notes,
         footnotes=_footnotes(table, general),
@@ -56,7 +56,7 @@ def _title(table: Table | Settings) -> str:
 def _more_blocks(table: Table) -> Iterator[Block]:
     if table.pairs:
         yield _pair_block(table)
-    ours = f"our runs (budget {table.budget})"
+    ours = f"our runs (budget {table.budget})" if table.budget else table.basis
     for found, whose in ((table.against_published, "published means and deviations"), (table.against, ours)):
         if found:
             yield _comparison_block(
@@ -190,7 +190,7 @@ def _pair_block(table: Table) -> Block:
         right=(False, True, False, *(True for _ in ratios)),
         rows=tuple(rows),
         title=table.paper.pairs_title
-        + (f"; ours at budget {table.budget}" if any(pair.gain for pair in table.pairs) else ""),
+        + (f"; ours at budget {table.budget}" if table.budget and any(pair.gain for pair in table.pairs) else ""),
     )
 
 

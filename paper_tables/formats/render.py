@@ -13,9 +13,9 @@ from paper_tables.comparison import Comparison
 from paper_tables.formats import markup
 from paper_tables.formats import text as terminal
 from paper_tables.formats.lay_out import lay_out
-from paper_tables.hyperparameters import Settings
 from paper_tables.published import METRICS
 from paper_tables.selection import ACCURACIES, COSTS
+from paper_tables.settings_table import Settings
 from paper_tables.table import Pair, Row, Table
 from reproduce.errors import UserError, did_you_mean
 from reproduce.stats.intervals import Interval
@@ -30,7 +30,7 @@ def render(table: Table | Settings, form: str = "text", *, colour: bool = False,
     """Return ``table`` in the format ``form``, ending in a line break.
 
     Args:
-        table: from ``table.build`` or ``hyperparameters.build``.
+        table: from ``build.build`` or ``settings_table.build``.
         form: one of :data:`FORMATS`.
         colour: whether text carries colours for a terminal.
         width: columns of a text table; at most what is asked, 118 by default.
@@ -69,7 +69,8 @@ def as_document(table: Table | Settings) -> dict[str, Any]:
         "scale": table.scale,
         "dataset": table.dataset,
         "data_sha256": table.data_sha256 or None,
-        "precision": table.precision,
+        "precision": table.precision or None,
+        "basis": table.basis or None,
         "margin": table.paper.margin,
         "family": table.family,
         "rows": [_row_document(row) for row in table.rows],

@@ -4,7 +4,7 @@ TABLE = PaperTable(name="vits", number=None, title="...", study="re", rows=("vit
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 Kind = Literal["row", "published", "measured", "committed", "params", "macs", "flops", "verdict"]
@@ -67,6 +67,12 @@ class PaperTable:
     def columns(self) -> tuple[Column, ...]:
         """The columns to show, in order; raises KeyError where ``headings`` has one that is not in COLUMNS."""
         return tuple(COLUMNS[heading] for heading in self.headings)
+
+    def of_accuracies(self) -> "PaperTable":
+        """Return the table with those columns alone that accuracies from elsewhere can fill."""
+        columns = [one for one in self.columns if one.kind != "committed"]
+        shown = [one.heading for one in columns if one.kind != "measured" or one.metric == "top1"]
+        return replace(self, headings=tuple(shown))
 
     def headline_of(self, variant: str) -> str:
         """Return which accuracy is compared: selected on held-out images as described, best on the test set elsewhere.

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from paper_tables import build as tables
-from paper_tables import hyperparameters
+from paper_tables import settings_table
 from paper_tables.formats.render import FORMATS, render
 from tests.golden.cases import DATA, EMPTY, OTHER_DATA, STRUCTURE, frame, recipes, run
 
@@ -68,7 +68,7 @@ def gates(folder):
 
 def build(name, folder):
     if name == "hyperparameters":
-        return hyperparameters.build()
+        return settings_table.build()
     return {"accuracy": accuracy, "heads": heads, "hierarchical": hierarchical, "gates": gates}[name](folder)
 
 

@@ -22,6 +22,7 @@ HEADINGS = {
     "momentum": "momentum",
     "weight_decay": "weight decay",
 }
+_OPTIMISERS = {"sgd": "SGD", "adam": "Adam"}  # as papers write them
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def describe(recipe: Recipe) -> dict[str, str]:
     return {
         "epochs": str(recipe.epochs),
         "batch_size": str(recipe.batch_size),
-        "optimiser": "SGD",  # the one optimiser there is
+        "optimiser": _OPTIMISERS.get(recipe.optimiser.kind, recipe.optimiser.kind),
         "lr": f"{recipe.optimiser.lr:g}",
         "schedule": schedule.kind.capitalize(),
         "warmup_or_steps": steps,

@@ -82,7 +82,7 @@ class Evidence(ABC):
         """Printed values are those of the first of ``tables`` that has them.
 
         ``trials`` is the number of test images behind one printed accuracy where the row's data do not say, ``seeds``
-        how many runs an arm deserves, as a command names them.
+        how many runs per arm claims deserve, as a command names them.
         """
         self.tables, self.trials, self.seeds = tuple(dict.fromkeys(filter(None, tables))), trials, seeds
         self.counts = read_counts() if counts is None else counts

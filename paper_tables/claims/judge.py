@@ -167,8 +167,10 @@ def _plan(found: PartVerdict, answer: Outcome, level: float, whole: float) -> Pa
 
 
 def _say_blind(found: PartVerdict) -> str:
-    shown = found.outcome is not None and found.outcome.unit == "points" and found.detectable is not None
-    blind = f"; a gap under {100 * found.detectable:.1f} points would often not show" if shown else ""  # type: ignore[operator]
+    answer, blind = found.outcome, ""
+    if answer and answer.tested and answer.unit == "points" and found.detectable is not None:
+        what = "a distance from the margin" if answer.tested.margin else "a gap"
+        blind = f"; {what} under {100 * found.detectable:.1f} points would often not show"
     return blind + (f"; {found.runs} runs per arm would settle it" if found.runs else "")
 
 

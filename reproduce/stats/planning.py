@@ -45,9 +45,9 @@ def runs_needed(tested: Contrast, level: float) -> int | None:
 def margin_held(tested: Contrast, level: float) -> float | None:
     """Return the margin at which a claim with one would just hold at ``level``: the least, of a lead the greatest.
 
-    None where the question has no margin, or the numbers no spread.
+    None where the question has no margin, or one of the arms no spread over seeds.
     """
-    if tested.p_value is None or tested.covers != "seeds" or not tested.margin:
+    if tested.p_value is None or tested.covers != "seeds" or tested.interval.n < 2 or not tested.margin:
         return None
     gap, half = tested.interval.mean, quantile(1 - level / tested.sides, tested.freedom) * tested.error
     held = {

@@ -174,7 +174,7 @@ def same_ranks(first: Sample, second: Sample) -> float | None:
 
 
 def resample(first: Sample, second: Sample, resamples: int = intervals.RESAMPLES) -> Interval | None:
-    """Return the difference of means with a bootstrap interval (BCa); None below 10 runs an arm or without any spread.
+    """Return the difference of means with a bootstrap interval (BCa); None below 10 runs per arm or without spread.
 
     Drawn with a seed of its own, so that the same runs give the same interval.
     """

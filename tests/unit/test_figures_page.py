@@ -13,8 +13,8 @@ import pytest
 from figures.images import Picture
 from figures.plot_attention import draw
 from figures.request import Request
-from figures.subject import open_subject
-from figures.viewer.page import Layer, fill_template, fit_page, quantise, size_limit
+from figures.viewer.compose import Opening, Side, fill_page, fit
+from figures.viewer.packing import Layer, quantise, size_limit
 from reproduce.errors import UserError
 from tests.browser.runs import make_run
 
@@ -43,24 +43,22 @@ def test_no_weight_is_off_by_more_than_half_a_step(levels: int) -> None:
 @pytest.mark.parametrize(("heads", "limit"), [(9, 3_000_000), (16, 6_000_000)])
 def test_the_worst_page_of_the_published_sizes_fits(heads: int, limit: int) -> None:
     """Weights that no compressor can shorten: uniform noise in every map of 6 layers at 16x16 tokens."""
-    make_run("learned")
     random = np.random.default_rng(1)
     layers = [
         Layer(f"Layer {i}", 16, heads, random.random((heads * 256, 256)), random.random((heads, 256))) for i in range(6)
     ]
     assert size_limit(6 * heads * 256**2) == limit
     picture = Picture("noise", random.integers(0, 256, (32, 32, 3), dtype=np.uint8))
-    page, levels = fit_page([open_subject("learned")], [picture], [[layers]], Request(), limit)
+    page, levels = fit([Side("noise", False, [layers])], [picture], Opening(image_size=32), limit)
     assert len(page) <= limit
     assert levels >= 15
 
 
 def test_a_page_that_cannot_fit_is_refused() -> None:
-    make_run("learned")
     layer = Layer("Layer 1", 2, 1, np.random.default_rng(1).random((4, 4)), None)
     picture = Picture("noise", np.zeros((32, 32, 3), np.uint8))
     with pytest.raises(UserError, match="the page would take"):
-        fit_page([open_subject("learned")], [picture], [[[layer]]], Request(), 1000)
+        fit([Side("noise", False, [[layer]])], [picture], Opening(image_size=32), 1000)
 
 
 def test_the_page_is_one_file_with_the_network_s_weights() -> None:
@@ -82,11 +80,10 @@ def test_the_page_is_one_file_with_the_network_s_weights() -> None:
 
 
 def test_nothing_in_a_name_can_end_the_script() -> None:
-    make_run("learned")
-    layer = Layer("</script><b>%title%", 2, 1, np.eye(4), None)
-    picture = Picture("<!-- </script> %script%", np.zeros((32, 32, 3), np.uint8))
-    page = fill_template([open_subject("learned")], [picture], [[[layer]]], Request(), 255).decode()
-    assert read_facts(page)["pictures"][0]["name"] == "<!-- </script> %script%"
+    layer = Layer("</script><b>{{ title }}", 2, 1, np.eye(4), None)
+    picture = Picture("<!-- </script> {{ script }}", np.zeros((32, 32, 3), np.uint8))
+    page = fill_page([Side("</script>", False, [[layer]])], [picture], Opening(image_size=32), 255).decode()
+    assert read_facts(page)["pictures"][0]["name"] == "<!-- </script> {{ script }}"
     assert page.count("<script") == page.count("</script>")
 
 

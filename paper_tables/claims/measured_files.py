@@ -11,6 +11,8 @@ from typing import Any
 from paper_tables.measured import MEASURED
 from reproduce.errors import UserError
 from reproduce.record import checksummed_csv, evaluations
+from reproduce.record.correct import NAME, read_correct
+from reproduce.stats.sample import Answers
 
 Point = tuple[int, float]
 _RESTORE = "restore the file from the repository"
@@ -50,6 +52,24 @@ def read_quantities(run_id: str, folder: Path | None, kind: str, columns: Sequen
     if absent:
         raise UserError(f"{path} has no column '{absent[0]}'", "draw the figure once more: attnrepro plot-attention")
     return records
+
+
+def read_answers(run_id: str, folder: Path | None, moment: str) -> Answers | None:
+    """Return which test images a run got right at ``moment`` (last, best, selected); None where it was not kept.
+
+    Committed as ``measured/correct/RUN.json``, or in the run's folder.
+
+    Raises:
+        UserError: a damaged file.
+    """
+    for path in (MEASURED / "correct" / f"{run_id}.json", *([folder / NAME] if folder else [])):
+        try:
+            found = read_correct(path)
+        except FileNotFoundError:
+            continue
+        if moment in found.bits:
+            return Answers(found.data, found.images, found.bits[moment])
+    return None
 
 
 def read_bench(suite: str) -> list[list[dict[str, str]]]:

@@ -32,7 +32,7 @@ STUDY = Study(
     tables=("hierarchical",),
     claims=(
         claim("T1", "HA raises the ViT's accuracy.", better("vit-ha", "vit"), note="Five seeds each."),
-        claim("T2", "It does so by five points.", better("vit-ha", "vit", by=0.05), printed=True),
+        claim("T2", "It does so by five points.", better("vit-ha", "vit", by=0.05)),
         claim("T3", "Both SANs are alike.", similar("san-pair", "san-pair-ha", 0.02)),
         claim("T4", "HA is small.", *(ratio(row, f"{row}-ha", 6, math.inf) for row in ("vit", "san-pair"))),
         claim("T5", "HA takes less time.", faster("vit-ha", "vit"), faster("san-pair-ha", "san-pair")),

@@ -10,13 +10,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from paper_tables.claims.arms import Arm
-from paper_tables.claims.chosen_runs import by_content
 from paper_tables.claims.claim import Assessed, Assessment, Claim, ClaimVerdict, PartVerdict, Study
 from paper_tables.claims.evidence import Printed
 from paper_tables.claims.judge import Answer, judge
 from paper_tables.claims.our_evidence import Key, Ours
 from paper_tables.claims.outcome import Missing, Obstacle, Outcome
 from paper_tables.measured import read_counts
+from paper_tables.selection import by_content
 from reproduce.recipes.recipe import BUDGETS
 from reproduce.stats.intervals import ALPHA
 

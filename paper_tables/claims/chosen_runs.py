@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, TypeVar
 from paper_tables.claims.arms import Arm
 from paper_tables.claims.measured_files import read_answers
 from paper_tables.selection import COSTS, Choice
-from reproduce.data.cards import find_by_content
 from reproduce.stats.sample import Answers
 
 if TYPE_CHECKING:
@@ -18,19 +17,15 @@ Record = TypeVar("Record")
 _MOMENTS = {"top1_last": "last", "top1_best": "best", "top1_val_selected": "selected"}
 
 
-def by_content(runs: "pd.DataFrame") -> "pd.DataFrame":
-    """Return runs with the content sum of their data in place of older fingerprints: same images, same data."""
-    cards = {sha: find_by_content(str(sha)) for sha in runs["data_sha256"].unique()}
-    sums = {sha: card.content for sha, card in cards.items() if card and card.content and card.content != sha}
-    return runs.assign(data_sha256=runs["data_sha256"].replace(sums)) if sums else runs
-
-
 def finished(runs: "pd.DataFrame", choice: Choice) -> "pd.DataFrame":
-    """Return the finished runs of a choice, by seed; as in tables, of runs that share one the newest alone counts."""
+    """Return the finished runs of a choice, one per seed: of runs that share one the first by name, whatever its day.
+
+    What lies beside runs (curves, maps, right answers) cannot be averaged, as tables do with their accuracies.
+    """
     for name, value in vars(choice.identity).items():
         runs = runs[runs[name] == value]
-    runs = runs[runs["status"] == "done"].sort_values(["started", "run_id"], kind="stable")
-    return runs[runs["seed"].isna() | ~runs.duplicated("seed", keep="last")].sort_values(["seed", "run_id"])
+    runs = runs[runs["status"] == "done"].sort_values("run_id", kind="stable")
+    return runs[runs["seed"].isna() | ~runs.duplicated("seed", keep="first")].sort_values(["seed", "run_id"])
 
 
 def seeds_of(runs: "pd.DataFrame", choice: Choice, metric: str) -> tuple[int, ...]:

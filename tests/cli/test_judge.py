@@ -1,6 +1,8 @@
 """``attnrepro judge`` as a user types it: no training, no torch, one sentence for what is wrong."""
 
 import json
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +34,18 @@ def test_a_table_of_ours_and_one_of_ones_own():
         assert found.exit_code == 0, found.stderr
         verdicts = {row["row"]: row["verdict"] for row in json.loads(found.stdout)["rows"]}
         assert verdicts["vit"] == "agrees"
+
+
+def test_the_example_of_the_documents_says_what_they_say():
+    text = (ROOT / "docs" / "claims-and-verdicts.md").read_text(encoding="utf-8")
+    Path("runs.csv").write_text(re.findall(r"```csv\n(.*?)```", text, re.DOTALL)[0])
+    command = next(line for line in text.splitlines() if line.startswith("attnrepro judge"))
+    found = judge(*shlex.split(command, comments=True)[2:], "--json")
+    assert found.exit_code == 0, found.stderr
+    rows = json.loads(found.stdout)["rows"]
+    verdicts = ", ".join(f"{row['row']} {row['verdict']}" for row in rows if row["verdict"] != "not run")
+    wanted = command.partition("# ")[2].split(", ")
+    assert sorted(verdicts.split(", ")) == sorted(wanted)
 
 
 def test_the_form_follows_the_file():

@@ -148,7 +148,7 @@ def test_a_file_name_means_one_thing() -> None:
         "sheet",
         "page",
         "registry",
-    }  # a verb's module, a renderer, a sheet, a page: of each kind
+    }  # one per kind of thing
     same |= {"gates", "augmented", "scenes"}  # a study: its recipes, its networks, its claims
     same |= {"pair", "patch", "local"}  # an operator: on a CPU, on CUDA
     same |= {"train", "precision", "san"}  # a suite of measurements is called after what it measures

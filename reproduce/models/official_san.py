@@ -4,7 +4,7 @@
     state_dict = to_official(tensors)
 
 Order within tensors is the same on both sides: gamma reads [relation, x, y] pairwise and [phi, psi channel by channel,
-tap fast] patchwise, and writes weight channel slow, tap fast (dossier, SAN 4.4). Only the names differ, and that our
+tap fast] patchwise, and writes weight channel slow, tap fast (hszhao/SAN, lib/sa). Only the names differ, and that our
 BatchNorm layers inside blocks keep their running statistics as a table with one row (they may serve several passes).
 """
 

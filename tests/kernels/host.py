@@ -1,4 +1,4 @@
-"""The .cu text compiled by the host's C++ compiler behind shim.h, called as `load.run` is."""
+"""The .cu text compiled by the host's C++ compiler behind shim.h, called as `launcher.run` is."""
 
 import ctypes
 import re
@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from reproduce.kernels.cuda import compile as load
+from reproduce.kernels.cuda import launcher
 
 COMPILER = shutil.which("g++")
 HERE = Path(__file__).parent
@@ -61,13 +62,13 @@ def library(source, macros):
 
 
 def run(source, kernel, macros, grid, *arguments):
-    """What `load.run` does, on the CPU."""
+    """What `launcher.run` does, on the CPU."""
     if 0 in grid:
         return
     for argument in arguments:
         if hasattr(argument, "is_contiguous"):
             assert argument.is_contiguous(), f"{kernel}: a kernel argument is not contiguous"
-    packed = [np.asarray(load.pack(argument)) for argument in arguments]
+    packed = [np.asarray(launcher.pack(argument)) for argument in arguments]
     pointers = (ctypes.c_void_p * len(packed))(*(p.ctypes.data for p in packed))
     barriers = "pool" in bodies(load.read_source(source))[kernel][1]
     broken = getattr(library(source, macros), f"run_{kernel}")(*grid, int(barriers), pointers)

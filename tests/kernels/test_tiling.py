@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from reproduce.kernels import Window
 from reproduce.kernels.cuda import compile as load
+from reproduce.kernels.cuda import launcher, tiling
 from reproduce.kernels.cuda import pair as launch_pair
-from reproduce.kernels.cuda import tiling
 
 
 def macros(rows, across=None):
@@ -59,7 +59,7 @@ def test_an_empty_batch_launches_nothing():
     ("source", "name", "value"),
     [
         ("pair", "STRETCH", launch_pair.STRETCH),
-        ("pair", "THREADS", load.THREADS),
+        ("pair", "THREADS", launcher.THREADS),
         ("pair", "SHARE", launch_pair.SHARE),
         ("infer", "WEIGHTS", launch_pair.WEIGHTS),
         ("pair", "COLUMNS", f"({tiling.TILE} / ROWS)"),

@@ -9,8 +9,8 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from reproduce import bench
 from reproduce.bench import kernels, latency, operator_case, san, unfold
+from reproduce.bench import suites as bench
 from reproduce.bench.counted_cost import Layer, count, count_block_rest, eager_bytes, saved_bytes
 from reproduce.bench.memory import peak_bytes
 from reproduce.bench.suites import draw_result, measure_suite, plan_suite, write_result

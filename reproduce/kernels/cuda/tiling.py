@@ -5,7 +5,7 @@ Every choice follows from shapes alone, so that sums are formed in the same orde
 
 from torch import Tensor
 
-from reproduce.kernels.cuda import local as launch
+from reproduce.kernels.cuda import local
 from reproduce.kernels.cuda.compile import Macros
 from reproduce.kernels.window import Window
 
@@ -29,7 +29,7 @@ def fit(rows: int) -> int:
 def fused_macros(like: Tensor, window: Window, rows: int, across: int | None = None, **more: int) -> Macros:
     """Return the macro set of a fused kernel: FORM or CENTRE in ``more``, ROWS and ACROSS for its matrices."""
     sizes = {"ROWS": fit(rows)} if across is None else {"ROWS": fit(rows), "ACROSS": fit(across)}
-    return (*launch.local_macros(like, window), *more.items(), *sizes.items())
+    return (*local.local_macros(like, window), *more.items(), *sizes.items())
 
 
 def tile_height(macros: Macros) -> int:

@@ -124,6 +124,29 @@ __device__ __forceinline__ sum_t add_products(sum_t total, const sum_t (&held)[S
   return total;
 }
 
+// The ReLU and its gate as torch has them: NaN is not at most zero, so that it passes, forward and backward.
+__device__ __forceinline__ bool is_open(sum_t u) { return !(u <= 0); }
+__device__ __forceinline__ sum_t activate(sum_t u) { return is_open(u) ? u : sum_t(0); }
+
+// One more logit of a softmax whose terms are summed relative to the largest so far, ``most``: what so far was summed
+// shrinks by ``shrink`` and the new term has ``share``. One of the two is 1. ``first``: there is no term yet.
+struct Weighing {
+  sum_t shrink, share;
+  __device__ Weighing(sum_t logit, sum_t& most, bool first) : shrink(0), share(1) {
+    if (first) {
+      most = logit;
+      return;
+    }
+    bool higher = logit > most;
+    sum_t ratio = logit == most ? sum_t(1) : exp(higher ? most - logit : logit - most);
+    shrink = higher ? ratio : sum_t(1);
+    share = higher ? sum_t(1) : ratio;
+    if (higher) most = logit;
+  }
+};
+// Zero where the largest logit is finite, else NaN: what torch's softmax makes of all taps then.
+__device__ __forceinline__ sum_t spoil(sum_t most) { return most - most; }
+
 __device__ __forceinline__ index_t global_thread() {
   return static_cast<index_t>(blockIdx.x) * THREADS + threadIdx.x;
 }

@@ -57,7 +57,7 @@ pair_infer(const scalar_t* __restrict__ a, const scalar_t* __restrict__ b, const
 #pragma unroll
       for (int j = 0; j < 4; ++j) {
         sum_t u = slope * (part[i][j] + still[j]) + offset;
-        open.v[j] = u > 0 ? u : sum_t(0);
+        open.v[j] = activate(u);
       }
       *reinterpret_cast<Quad*>(active + m * WIDE + tile_column()) = open;
     }
@@ -71,16 +71,13 @@ pair_infer(const scalar_t* __restrict__ a, const scalar_t* __restrict__ b, const
 #pragma unroll
     for (int i = 0; i < EACH; ++i) {
       if (!exists || q0 + i >= shared) continue;
-      bool higher = t == 0 || logit[i] > most[i];
-      sum_t ratio = exp(higher ? most[i] - logit[i] : logit[i] - most[i]);  // of the smaller term to the larger, 1
-      sum_t shrink = t == 0 ? sum_t(0) : higher ? ratio : sum_t(1), share = higher ? sum_t(1) : ratio;
-      norm[i] = norm[i] * shrink + share;
-      if (higher) most[i] = logit[i];
+      Weighing term(logit[i], most[i], t == 0);
+      norm[i] = norm[i] * term.shrink + term.share;
       const scalar_t* from = values + i * pixels + relation.near;
 #pragma unroll
       for (int s = 0; s < SUMS; ++s) {
         sum_t value = relation.near >= 0 && s < summed ? from[s * step] : sum_t(0);
-        total[i][s] = total[i][s] * shrink + share * value;
+        total[i][s] = total[i][s] * term.shrink + term.share * value;
       }
     }
     __syncthreads();
@@ -88,7 +85,7 @@ pair_infer(const scalar_t* __restrict__ a, const scalar_t* __restrict__ b, const
 #pragma unroll
   for (int i = 0; i < EACH; ++i) {
     if (!exists || q0 + i >= shared) continue;
-    sum_t share = 1 / norm[i];
+    sum_t share = 1 / (norm[i] + spoil(most[i]));
 #pragma unroll
     for (int s = 0; s < SUMS; ++s) {
       index_t channel = mine.n * channels + q0 + i + (s0 + s) * shared;

@@ -94,7 +94,7 @@ pair_attend(const scalar_t* __restrict__ hidden, const scalar_t* __restrict__ sc
       for (int m = 0; m < held; ++m) {
         const sum_t* factor = pool + m * FACTORS;
         sum_t u = factor[SHARE] * hidden[(n * outs + from + m) * step + tap + o] + factor[SHARE + 1];
-        u = u > 0 ? u : sum_t(0);
+        u = activate(u);
 #pragma unroll
         for (int s = 0; s < SHARE; ++s) logit[s] += factor[s] * u;
       }
@@ -103,19 +103,19 @@ pair_attend(const scalar_t* __restrict__ hidden, const scalar_t* __restrict__ sc
 #pragma unroll
     for (int s = 0; s < SHARE; ++s) {
       if (first + s < shared) alpha[out + s * step + tap] = logit[s];
-      bool higher = t == 0 || logit[s] > most[s];
-      sum_t ratio = exp(higher ? most[s] - logit[s] : logit[s] - most[s]);  // of the smaller term to the larger, 1
-      total[s] = t == 0 ? sum_t(1) : higher ? total[s] * ratio + 1 : total[s] + ratio;
-      if (higher) most[s] = logit[s];
+      Weighing term(logit[s], most[s], t == 0);
+      total[s] = total[s] * term.shrink + term.share;
     }
   }
   if (!exists) return;
+#pragma unroll
+  for (int s = 0; s < SHARE; ++s) total[s] = 1 / (total[s] + spoil(most[s]));
   for (int t = 0; t < TAPS; ++t)
 #pragma unroll
     for (int s = 0; s < SHARE; ++s) {
       if (first + s >= shared) continue;
       index_t i = out + s * step + t * static_cast<index_t>(outputs);
-      alpha[i] = exp(alpha[i] - most[s]) / total[s];
+      alpha[i] = exp(alpha[i] - most[s]) * total[s];
     }
 }
 
@@ -175,7 +175,7 @@ pair_unactivate(const scalar_t* __restrict__ logits, const scalar_t* __restrict_
       load4(value, hidden, quad, m, outs, size, count);
 #pragma unroll
       for (int j = 0; j < 4; ++j) {
-        if (j >= count || !(slope * value[j] + offset > 0)) total[i][j] = 0;
+        if (j >= count || !is_open(slope * value[j] + offset)) total[i][j] = 0;
         sum[i] += total[i][j];
         product[i] += total[i][j] * (value[j] - middle);
       }

@@ -53,7 +53,7 @@ pair_to_centre(const scalar_t* __restrict__ g, const scalar_t* __restrict__ a, c
         int d = first + tile_row() + i;
         if (d >= depth) continue;
         sum_t near = relation.right(d);
-        if (!(relation.join(relation.left(d), near, d) > 0)) continue;
+        if (!is_open(relation.join(relation.left(d), near, d))) continue;
 #if FORM == 1
         total[i][j] += part[i][j] * near;
         plain[i] += part[i][j];
@@ -110,7 +110,7 @@ pair_to_neighbour(const scalar_t* __restrict__ g, const scalar_t* __restrict__ a
         int d = first + tile_row() + i;
         if (d >= depth) continue;
         sum_t centre = relation.left(d);
-        if (!(relation.join(centre, relation.right(d), d) > 0)) continue;
+        if (!is_open(relation.join(centre, relation.right(d), d))) continue;
 #if FORM == 1
         total[i][j] += part[i][j] * centre;
 #else

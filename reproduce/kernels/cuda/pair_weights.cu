@@ -12,8 +12,7 @@ struct Activated {
   __device__ sum_t at(int row) const {
     int m = hidden.first + row;
     if (!hidden.inside || m >= hidden.rows) return 0;
-    sum_t u = scale[m] * hidden.at(row) + shift[m];
-    return u > 0 ? u : sum_t(0);
+    return activate(scale[m] * hidden.at(row) + shift[m]);
   }
 };
 

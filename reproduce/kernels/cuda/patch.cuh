@@ -37,11 +37,10 @@ struct Patch {
     return neighbour_of(c, near);
 #endif
   }
-  __device__ bool open(int row, sum_t v) const { return maps.scale[row] * v + maps.shift[row] > 0; }
+  __device__ bool open(int row, sum_t v) const { return is_open(maps.scale[row] * v + maps.shift[row]); }
   __device__ sum_t at(int k) const {
     int row = first + k;
     if (!inside || row >= maps.depth * TAPS) return 0;
-    sum_t u = maps.scale[row] * value(row / TAPS, near(row % TAPS)) + maps.shift[row];
-    return u > 0 ? u : sum_t(0);
+    return activate(maps.scale[row] * value(row / TAPS, near(row % TAPS)) + maps.shift[row]);
   }
 };

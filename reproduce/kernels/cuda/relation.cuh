@@ -41,7 +41,6 @@ struct Relation {
   }
   __device__ sum_t at(int d) const {
     if (!inside || d >= maps.depth) return 0;
-    sum_t u = join(left(d), right(d), d);
-    return u > 0 ? u : sum_t(0);
+    return activate(join(left(d), right(d), d));
   }
 };

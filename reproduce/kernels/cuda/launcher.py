@@ -12,6 +12,7 @@ from torch import Tensor
 from reproduce.kernels.cuda.compile import Macros, get_kernel
 
 THREADS = 256  # of a block, as in common.cuh
+GRID = 2**31 - 1, 65_535, 65_535  # blocks at most: CUDA C++ Programming Guide, technical specifications
 
 
 @lru_cache(maxsize=64)
@@ -30,14 +31,15 @@ def run(source: str, kernel: str, macros: Macros, grid: tuple[int, int, int], *a
     Tensors go as pointers, None as a null pointer, integers as 32-bit ints. An empty grid launches nothing.
 
     Raises:
-        ValueError: for an integer that needs more than 31 bits.
+        ValueError: for an integer that needs more than 31 bits, or a grid that no device takes.
     """
     if 0 in grid:
         return
+    if any(blocks > most for blocks, most in zip(grid, GRID, strict=True)):
+        raise ValueError(f"shape: {kernel} would need a grid of {grid} blocks, and CUDA takes at most {GRID}")
     import cupy
 
-    tensors = [a for a in arguments if isinstance(a, Tensor)]
-    device = tensors[0].device
+    device = next(a.device for a in arguments if isinstance(a, Tensor))
     values = [pack(argument) for argument in arguments]
     stream = get_stream(torch.cuda.current_stream(device).cuda_stream, device.index)
     with torch.cuda.device(device), cupy.cuda.Device(device.index), stream:

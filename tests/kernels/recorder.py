@@ -18,7 +18,7 @@ GRID_LIMITS = (
     2**31 - 1,
     65_535,
     65_535,
-)  # CUDA C++ Programming Guide, "Technical specifications per compute capability"
+)  # CUDA C++ Programming Guide, technical specifications
 
 
 class Launch(NamedTuple):

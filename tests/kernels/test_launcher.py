@@ -147,12 +147,3 @@ def test_every_launch_suits_its_kernel(recorder, monkeypatch, name):
         assert (launch.device, launch.home, launch.stream) == (1, 1, 1001)
         assert launch.block == (launcher.THREADS, 1, 1)
         assert all(size <= limit for size, limit in zip(launch.grid, GRID_LIMITS, strict=True))
-
-
-def test_offsets_between_samples_have_64_bits():
-    """The text multiplies a sample's number in index_t: an offset beyond 2^31 would need 8 GB to be seen otherwise."""
-    for source in ("local", "pair", "pair_maps", "pair_weights", "infer", "patch", "patch_weight"):
-        text = load.read_source(source)
-        assert "typedef long long index_t;" in text
-        for line in text.splitlines():
-            assert not line.strip().startswith(("int n ", "int n=", "int sample")), line

@@ -31,7 +31,7 @@ def run(source: str, kernel: str, macros: Macros, grid: tuple[int, int, int], *a
     Tensors go as pointers, None as a null pointer, integers as 32-bit ints. An empty grid launches nothing.
 
     Raises:
-        ValueError: for an integer that needs more than 31 bits, or a grid that no device takes.
+        ValueError: for an integer or a sample that needs more than 31 bits, or a grid that no device takes.
     """
     if 0 in grid:
         return
@@ -50,11 +50,12 @@ def pack(argument: Tensor | int | None) -> Any:
     """Return a kernel argument as the launcher takes it.
 
     Raises:
-        ValueError: for an integer that needs more than 31 bits.
+        ValueError: for an integer that needs more than 31 bits, or a tensor whose samples have 2^31 values or more.
     """
     if argument is None:
         return np.uintp(0)
     if isinstance(argument, Tensor):
+        check_size(argument.numel() // max(1, argument.shape[0]))
         return np.uintp(argument.data_ptr())
     return np.int32(check_size(argument))
 
@@ -76,5 +77,5 @@ def check_size(size: int) -> int:
         ValueError: for a count of 2^31 or more.
     """
     if not 0 <= size < 2**31:
-        raise ValueError(f"shape: kernels take fewer than {2**31} values a sample and channel, got {size}")
+        raise ValueError(f"shape: kernels take fewer than {2**31} values per sample, got {size}")
     return size

@@ -8,8 +8,15 @@ from torch import Tensor
 
 from reproduce.kernels.cuda import launcher, local
 from reproduce.kernels.cuda.compile import Macros
-from reproduce.kernels.cuda.launcher import THREADS
-from reproduce.kernels.cuda.tiling import cdiv, count_strips, fused_macros, make_grid, make_outer_grid, tile_width
+from reproduce.kernels.cuda.tiling import (
+    cdiv,
+    count_strips,
+    fused_macros,
+    make_grid,
+    make_outer_grid,
+    split_columns,
+    tile_width,
+)
 from reproduce.kernels.operands import Attended, Gradients, Pair
 from reproduce.kernels.window import Window, fold_border
 
@@ -35,7 +42,7 @@ def attend(
     alpha = hidden.new_empty(batch, shared, window.taps, rows * columns)
     macros = fused_macros(hidden, window, outs, FORM=int(form == "product"))
     launcher.run(
-        "pair", "pair_attend", macros, (cdiv(batch * rows * columns, THREADS), cdiv(shared, SHARE), 1),
+        "pair", "pair_attend", macros, (cdiv(batch * rows * columns, split_columns(window)), cdiv(shared, SHARE), 1),
         hidden, scale, shift, pair.weight2.contiguous(), alpha, batch, outs, shared, rows * columns,
     )  # fmt: skip
     y = local.aggregate(pair.beta, alpha, window)
@@ -123,7 +130,7 @@ def attend_backward(
     logits = torch.empty_like(alpha)
     macros = fused_macros(hidden, window, hidden.shape[1], FORM=int(form == "product"))
     launcher.run(
-        "pair", "pair_unweigh", macros, (cdiv(batch * shared * rows * columns, THREADS), 1, 1),
+        "pair", "pair_unweigh", macros, (cdiv(batch * rows * columns, split_columns(window)), shared, 1),
         pair.beta.contiguous(), grad_y, extra, alpha, logits, batch, channels, shared, height, width, rows, columns,
     )  # fmt: skip
     grad_beta = local.aggregate_to_map(grad_y, alpha, window, height, width)

@@ -7,6 +7,7 @@ NVRTC comes with torch's CUDA packages; nvdisasm with the package nvidia-cuda-nv
 """
 
 import ctypes
+import importlib.util
 import re
 import subprocess
 import tempfile
@@ -54,28 +55,24 @@ class Code(NamedTuple):
     loops: tuple[Loop, ...]
 
 
+def _list_roots(*packages: str) -> list[Path]:
+    """Return the folders of those ``packages`` that are installed; none is imported."""
+    specs = [importlib.util.find_spec(name) for name in packages]
+    return [Path(root) for spec in specs if spec is not None for root in spec.submodule_search_locations or ()]
+
+
 @cache
 def find_library() -> Any | None:
     """Return libnvrtc, or None where torch came without it."""
-    try:
-        import nvidia
-    except ImportError:
-        return None
-    found = sorted(path for root in nvidia.__path__ for path in Path(root).rglob("libnvrtc.so*"))
+    found = sorted(path for root in _list_roots("nvidia") for path in root.rglob("libnvrtc.so*"))
     return ctypes.CDLL(str(found[0])) if found else None
 
 
 @cache
 def find_disassembler() -> str | None:
     """Return the path of nvdisasm, or None."""
-    roots = []
-    for name in ("nvidia", "triton"):
-        try:
-            roots += [Path(root) for root in __import__(name).__path__]
-        except ImportError:
-            continue
-    found = sorted(path for root in roots for path in root.rglob("nvdisasm") if path.is_file())
-    return str(found[0]) if found else None
+    found = [path for root in _list_roots("nvidia", "triton") for path in sorted(root.rglob("nvdisasm"))]
+    return next((str(path) for path in found if path.is_file()), None)
 
 
 def list_architectures() -> set[int]:

@@ -197,6 +197,33 @@ def test_inference_in_one_kernel(window, height, width, depth, outs, shared, sha
     same(ours[:1], pair.attend(inputs, *given, 1e-5, window, form)[:1])
 
 
+@pytest.mark.parametrize(
+    ("word", "outs", "shared", "share", "one"),
+    [
+        ("auto", 16, 8, 8, True), ("auto", 16, 16, 8, True), ("auto", 16, 32, 8, False), ("auto", 65, 2, 2, False),
+        ("one", 16, 32, 8, True), ("one", 65, 2, 2, False), ("three", 16, 8, 8, False),
+    ],
+)  # fmt: skip
+def test_one_kernel_or_three(word, outs, shared, share, one, monkeypatch):
+    """By the rule, or as asked; the same results either way."""
+    monkeypatch.setenv("ATTNREPRO_INFERENCE", word)
+    inputs = make_pair(Window(3), 4, 3, 3, outs, shared, share, "difference", batch=1)
+    assert launch_pair.fits_one_kernel(inputs, "difference") == one
+    assert not launch_pair.fits_one_kernel(inputs, "hidden")
+    given, launched = (draw(outs), draw(outs).square() + 0.5), []
+    monkeypatch.setattr(launcher, "run", lambda *a: launched.append(a[1]) or host.run(*a))
+    ours = launch_pair.attend(inputs, *given, 1e-5, Window(3), "difference", keep=False)
+    assert launched == (["pair_infer"] if one else ["pair_project", "pair_attend", "aggregate"])
+    same(ours, pair.attend(inputs, *given, 1e-5, Window(3), "difference", keep=False))
+
+
+def test_an_unknown_word_for_inference_is_refused(monkeypatch):
+    monkeypatch.setenv("ATTNREPRO_INFERENCE", "two")
+    inputs = make_pair(Window(3), 4, 3, 3, 5, 2, 2, "difference")
+    with pytest.raises(ValueError, match="auto, one, three"):
+        launch_pair.fits_one_kernel(inputs, "difference")
+
+
 @pytest.mark.parametrize("centred", [True, False])
 @pytest.mark.parametrize(("window", "height", "width"), FEW)
 @pytest.mark.parametrize(("depth", "outs"), [(2, 3), pytest.param(5, 35, marks=LARGER)])

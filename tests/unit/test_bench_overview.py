@@ -10,8 +10,8 @@ from reproduce.bench import overview
 
 ROOF = {"byte_per_s": 4e12, "flop_per_s": 6e13}
 KERNEL = {"case": "pairwise/tiny/eval", "batch": 2, "flop_per_byte": 9.0, "gflop_per_s": 800.0, "ms": 1.5,
-          "roof_ms": 0.6, "roof_share": 0.4, "bound": "memory", "speedup": 3.0, "chain_speedup": 2.0, "peak_mb": 9.5, "error": 1e-6,
-          "twin_ms": 4.5}  # fmt: skip
+          "roof_ms": 0.6, "roof_share": 0.4, "bound": "memory", "speedup": 3.0, "chain_speedup": 2.0, "peak_mb": 9.5,
+          "error": 1e-6, "twin_ms": 4.5}  # fmt: skip
 LATENCY = {"case": "san-pair/graph", "batch": 1, "ms": 0.7, "speedup": 1.8}
 
 

@@ -3,12 +3,15 @@
 Nothing here reads a value back to the host. Partial sums of blocks are added by torch in a fixed order.
 """
 
+import os
+
 import torch
 from torch import Tensor
 
 from reproduce.kernels.cuda import launcher, local
 from reproduce.kernels.cuda.compile import Macros
 from reproduce.kernels.cuda.tiling import (
+    HEIGHTS,
     cdiv,
     count_strips,
     fused_macros,
@@ -23,6 +26,8 @@ from reproduce.kernels.window import Window, fold_border
 STRETCH = 1024  # columns that one block rewrites in pair_unnormalize, as in pair.cu
 WEIGHTS = 8  # weight channels of a block, as in infer.cu
 SHARE = 8  # channels of a thread, as in common.cuh
+INFERENCES = ("auto", "one", "three")  # kernels for inference
+REPEATS = 2  # times that one kernel may compute h
 
 
 def attend(
@@ -52,10 +57,23 @@ def attend(
 
 
 def fits_one_kernel(pair: Pair, form: str) -> bool:
-    """Return whether infer.cu is the better way: h fits a tile and is computed at most twice."""
+    """Return whether inference takes the one kernel of infer.cu, not project, attend and aggregate one after another.
+
+    The one kernel writes nothing wide, but every block computes h anew for eight weight channels and eight channels of
+    each. So it is taken where h fits a tile (M <= 64) and is computed at most twice: then it saves two writes and three
+    reads of h and alpha for at most one more product. This is a rule by counting, not a measurement. The environment
+    variable ATTNREPRO_INFERENCE overrides it: ``one`` (wherever it can run), ``three`` or ``auto``.
+
+    Raises:
+        ValueError: another word in the variable.
+    """
+    wanted = os.environ.get("ATTNREPRO_INFERENCE", "auto")
+    if wanted not in INFERENCES:
+        raise ValueError(f"ATTNREPRO_INFERENCE: needs one of {', '.join(INFERENCES)}, got {wanted!r}")
     shared = len(pair.weight2)
     repeats = cdiv(shared, WEIGHTS) * cdiv(pair.beta.shape[1] // shared, SHARE)
-    return form != "hidden" and len(pair.weight1) <= 64 and repeats <= 2
+    can = form != "hidden" and len(pair.weight1) <= max(HEIGHTS)
+    return can and wanted != "three" and (wanted == "one" or repeats <= REPEATS)
 
 
 def _infer(pair: Pair, affine: tuple[Tensor, Tensor], window: Window, form: str) -> Tensor:

@@ -2,8 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 
-from figures.report.content import LEAD, TITLE, Chapter, Content, list_anchors
-from figures.report.drawings import Picture
+from figures.report.chapter import Chapter
+from figures.report.content import TITLE, Content, list_anchors
+from figures.report.forest import LEAD as FOREST
+from figures.report.front_markdown import write_answer, write_standings
+from figures.report.picture import Picture
 from figures.report.tables import Shown
 from paper_tables.claims.claim import Assessed
 from paper_tables.claims.outcome import WORDS
@@ -14,21 +17,16 @@ from paper_tables.formats.sheet import Block, Text
 
 def write_markdown(content: Content, pictures: dict[str, list[Picture]], folder: str) -> str:
     """Return the report; ``folder`` is where the pictures lie, as seen from the file."""
-    lines = [
-        f"# {TITLE}",
-        "",
-        LEAD,
-        "",
-        "Made by `attnrepro report`; every number is from files in this repository or computed by its code.",
-        "",
-    ]
+    lines = [f"# {TITLE}", "", *write_answer(content.summary)]
     for anchor, title, inner in list_anchors(content.studies):
         lines.append(f"- [{title}](#{anchor})" + (": " if inner else "") + ", ".join(f"[{t}](#{a})" for a, t in inner))
-    lines += ["", *_heading("glance", "At a glance"), *markdown_block(glance_block(content)), ""]
-    for picture in pictures[""]:
-        lines += _picture(picture, folder)
+    lines += ["", *_heading("glance", "Study by study"), *write_standings(content.summary)]
+    lines += [*markdown_block(glance_block(content)), "", *_heading("forest", "Every table in a picture"), FOREST, ""]
+    lines += [line for picture in pictures["forest"] for line in _picture(picture, folder)]
     for chapter in content.studies:
         lines += _chapter(chapter, pictures[chapter.study.name], folder)
+    lines += _heading("maps", "Attention maps")
+    lines += [line for picture in pictures["maps"] for line in _picture(picture, folder)]
     lines += _deviations(content)
     lines += _heading("measured", "How it was measured")
     lines += [f"- {escape_markdown(line)}" for line in content.measured]

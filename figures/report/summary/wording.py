@@ -1,0 +1,20 @@
+"""The sentences of the first page that both of its forms share."""
+
+from figures.report.summary.standing import WAYS, Standing
+
+
+def explain_ways() -> str:
+    """Return what the words beside settled and contradicted claims mean."""
+    return "How it is known: " + "; ".join(f"{way}: {meaning}" for way, meaning in WAYS.items()) + "."
+
+
+def say_open(standing: Standing) -> str:
+    """Return what is open in a study: its claims by what they wait for, and its printed accuracies."""
+    claims = []
+    if standing.not_run:
+        claims.append(f"{len(standing.not_run)} without runs")
+    if standing.undecided:
+        claims.append(f"{len(standing.undecided)} with runs that do not decide")
+    total = len(standing.open_claims)
+    said = f"{total} claim{'s' * (total != 1)}" + (f" ({', '.join(claims)})" if claims else "")
+    return f"{said}, and {standing.open_accuracies} of {standing.accuracies} printed accuracies."

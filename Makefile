@@ -2,10 +2,10 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# One thread a process and a process a core: small products gain nothing from a second thread.
+# One thread per process and one process per core: small products gain nothing from a second thread.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 
-.PHONY: demo test test-slow lint types check golden report sums clean
+.PHONY: demo test test-slow lint types check golden structure report sums clean
 
 demo: $(VENV)/installed
 	$(BIN)/attnrepro table hierarchical
@@ -26,7 +26,12 @@ types: $(VENV)/developed
 check: test test-slow
 
 golden: $(VENV)/developed
-	ATTNREPRO_REGEN=1 $(BIN)/python -m pytest -q tests/unit/test_tables_golden.py tests/unit/test_claims_golden.py tests/cli/test_readme.py
+	ATTNREPRO_REGEN=1 $(BIN)/python -m pytest -q tests/paper_tables/test_tables_golden.py tests/paper_tables/test_claims_golden.py tests/docs/test_documents.py
+
+# Exact sizes of every row and variant: after a new row, or a change of a network that is meant.
+structure: $(VENV)/installed
+	$(BIN)/attnrepro bench --cpu --suite structure --out paper_tables/measured/structure.csv
+	$(MAKE) sums
 
 report: $(VENV)/installed
 	$(BIN)/attnrepro report --markdown

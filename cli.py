@@ -12,6 +12,7 @@ import typer
 from figures.report.verbs import add_verbs as add_report
 from figures.verbs import add_verbs as add_figures
 from paper_tables.claims.verbs import add_verbs as add_claims
+from paper_tables.verbs import add_verbs as add_tables
 from reproduce.bench.verbs import add_verbs as add_bench
 from reproduce.console.group import Verbs, command_line
 from reproduce.console.grouped import one_of, with_options
@@ -196,7 +197,7 @@ def _show_plan(state: Any, as_json: bool) -> None:
     say(*state.plan.explain_left_out())
 
 
-for add_verbs in (add_bench, add_figures, add_claims, add_report):
+for add_verbs in (add_tables, add_bench, add_figures, add_claims, add_report):
     add_verbs(app)
 
 if __name__ == "__main__":

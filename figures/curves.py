@@ -149,15 +149,19 @@ def read_runs(row: str, request: CurveRequest) -> list[Curve]:
         history = read_run(str(line["run_id"]))["history"]
         return [(int(p["epoch"]), p[column]) for p in history if p["epoch"] is not None and p.get(column) is not None]
 
-    return mean_curves(row, list_lines(row, request.budget, request.variant), read)
+    return mean_curves(row, list_lines(row, request.budget, request.variant), read, share=column.endswith("top1"))
 
 
 def mean_curves(
-    row: str, lines: Sequence[dict[str, Any]], read: Callable[[dict[str, Any]], Sequence[tuple[int, float]]]
+    row: str,
+    lines: Sequence[dict[str, Any]],
+    read: Callable[[dict[str, Any]], Sequence[tuple[int, float]]],
+    *,
+    share: bool,
 ) -> list[Curve]:
     """Return the mean curve of every identity among ``lines`` of the ledger; ``read`` gives a run's (epoch, value).
 
-    An epoch counts where all runs of the identity have it.
+    An epoch counts where all runs of the identity have it. Where the value is a ``share``, so are the interval's ends.
     """
     from reproduce.stats.intervals import summarise
 
@@ -172,7 +176,7 @@ def mean_curves(
             for epoch, value in read(line):
                 by_epoch.setdefault(epoch, []).append(value)
         whole = {epoch: values for epoch, values in sorted(by_epoch.items()) if len(values) == len(of_key)}
-        marks = [summarise(values) for values in whole.values()]
+        marks = [summarise(values, share=share) for values in whole.values()]
         precision = "" if key[3] == "fp32" else f", {key[3]}"
         curves.append(
             Curve(

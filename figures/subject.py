@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from figures.maps.layers import has_maps
-from paper_tables.command import write_command
 from reproduce.console.options import RecipeOptions, RunOptions
 from reproduce.errors import UserError
+from reproduce.recipes.command import write_command
 from reproduce.recipes.recipe import BUDGETS, VARIANTS, Recipe
 from reproduce.recipes.registry import ENTRIES, find_entry, resolve
 from reproduce.record import ledger

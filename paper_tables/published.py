@@ -7,16 +7,20 @@ import csv
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 from reproduce.errors import UserError, did_you_mean
+from reproduce.recipes import registry
 from reproduce.record.whole_files import read_listed
 
 FOLDER = Path(__file__).parent / "published"
-TABLES = ("accuracy", "heads", "hierarchical", "logged", "gates", "augmented", "stacking", "imagenet", "scenes")
+TABLES = (*(name for name, table in registry.TABLES.items() if table.train), "logged")
 METRICS: tuple[str, ...] = ("top1", "top1_original", "top1_best", "top1_corrected", "top1_rerun", "top1_train")
 METRICS += ("top5", "top5_corrected", "loss", "params", "macs", "flops", "wall_ms", "seconds_per_epoch")
-VALUE_COLUMNS = ("table", "row", "metric", "value", "spread", "spread_of", "n", "source", "note")
+VALUE_COLUMNS: tuple[str, ...] = ("table", "row", "metric", "value", "spread", "spread_of", "n", "source", "note")
+VALUE_COLUMNS += ("corrected_spread", "epoch", "not_comparable")
+EPOCHS = ("", "best", "last", "selected")  # not known or no accuracy, best on test, last, chosen by held-out images
 SETTING_COLUMNS = ("group", "rows", "field", "value", "source")
 CURVE_COLUMNS = ("row", "epoch", "top1", "error", "source", "note")
 LOSS_COLUMNS = ("row", "epoch", "loss", "error", "source", "note")
@@ -26,7 +30,9 @@ LOSS_COLUMNS = ("row", "epoch", "loss", "error", "source", "note")
 class Value:
     """One published number; ``text`` is its printed form, ``spread`` the printed standard deviation over ``n`` runs.
 
-    ``spread_of`` says which deviation that is: of the runs as a population (over n), or as a sample (over n - 1).
+    ``spread_of`` says which deviation that is: of the runs as a population (over n), or as a sample (over n - 1);
+    ``corrected_spread`` stands where the printed one is a misprint. ``epoch`` is that of an accuracy, one of
+    :data:`EPOCHS`. ``not_comparable`` says why no run of the row can be held against the number.
     """
 
     table: str
@@ -39,13 +45,23 @@ class Value:
     n: int | None
     source: str
     note: str
+    corrected_spread: float | None = None
+    epoch: str = ""
+    not_comparable: str = ""
 
     @property
     def deviation(self) -> float | None:
-        """The sample standard deviation that the printed spread stands for."""
-        if self.spread is None or self.spread_of != "population" or not self.n or self.n < 2:
-            return self.spread
-        return self.spread * math.sqrt(self.n / (self.n - 1))
+        """The sample standard deviation that the spread stands for: the corrected one, where the print is wrong."""
+        spread = self.spread if self.corrected_spread is None else self.corrected_spread
+        if spread is None or self.spread_of != "population" or not self.n or self.n < 2:
+            return spread
+        return spread * math.sqrt(self.n / (self.n - 1))
+
+    @property
+    def half_unit(self) -> float:
+        """Half a unit of the last printed digit: the number before rounding was at most so far away."""
+        exponent = Decimal(self.text).as_tuple().exponent
+        return float(Decimal(5).scaleb(int(exponent) - 1))
 
     def printed(self) -> str:
         """Return the number as the paper prints it: ``0.910``, ``12.1M``, ``2.2G``."""
@@ -163,6 +179,12 @@ def _value(path: Path, line: int, cells: dict[str, str]) -> Value:
     n = _number(path, line, "n", cells["n"]) if cells["n"] else None
     if (cells["spread_of"] in ("population", "sample")) != (spread is not None):
         raise _damage(path, line, "needs a spread_of, population or sample, with a spread and with nothing else")
+    right = cells["corrected_spread"]
+    corrected = _number(path, line, "corrected_spread", right) if right else None
+    if right and spread is None:
+        raise _damage(path, line, "corrects a spread that it does not have")
+    if cells["epoch"] not in EPOCHS:
+        raise _damage(path, line, f"epoch is '{cells['epoch']}', not best, last, selected or nothing")
     if n is not None and (n < 1 or n != int(n)):
         raise _damage(path, line, f"n is '{cells['n']}', not a number of runs")
     return Value(
@@ -176,6 +198,9 @@ def _value(path: Path, line: int, cells: dict[str, str]) -> Value:
         n=None if n is None else int(n),
         source=cells["source"],
         note=cells["note"],
+        corrected_spread=corrected,
+        epoch=cells["epoch"],
+        not_comparable=cells["not_comparable"],
     )
 
 

@@ -3,16 +3,17 @@
 built, state = build_trained_table(find_table("3"), RecipeOptions(), None, agree=ask, command="attnrepro table 3")
 """
 
-from paper_tables import hyperparameters
-from paper_tables.hyperparameters import Settings
-from paper_tables.table import Table, build, committed_runs
+from paper_tables import settings_table
+from paper_tables.build import build
+from paper_tables.measured import committed_runs
+from paper_tables.settings_table import Settings
+from paper_tables.table import Table
 from reproduce.console.options import RecipeOptions, RunOptions
-from reproduce.recipes.command import parse_seeds
-from reproduce.recipes.entry import PaperTable
+from reproduce.recipes.command import parse_seeds, write_options
+from reproduce.recipes.paper_table import PaperTable
 from reproduce.recipes.registry import plan_table
 from reproduce.recipes.settings import read_settings
 from reproduce.runs.complete import Agree, Completed, complete
-from reproduce.runs.plan import write_options
 
 
 def build_trained_table(
@@ -61,6 +62,6 @@ def build_settings_table(paper: PaperTable, asked: RecipeOptions) -> Settings:
         UserError: an unknown setting, or a value of another type.
     """
     changes = read_settings(asked.settings or ())
-    return hyperparameters.build(
+    return settings_table.build(
         plan_table(paper, variant=asked.variant, budget=asked.budget or "paper", changes=changes)
     )

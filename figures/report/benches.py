@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paper_tables.formats.sheet import Block, Text
-from paper_tables.table import MEASURED
+from paper_tables.measured import MEASURED
 from reproduce.errors import UserError
 from reproduce.recipes.registry import TABLES
 

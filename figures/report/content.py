@@ -18,9 +18,9 @@ from paper_tables.claims.claim import Assessment, Study
 from paper_tables.claims.studies.registry import STUDIES
 from paper_tables.deviations import Deviation
 from paper_tables.formats.sheet import Block, Text
+from paper_tables.measured import MEASURED, committed_runs
 from paper_tables.published import FOLDER as PUBLISHED
 from paper_tables.selection import ENDED
-from paper_tables.table import MEASURED, committed_runs
 from reproduce.recipes.registry import TABLES
 
 if TYPE_CHECKING:

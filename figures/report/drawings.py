@@ -17,7 +17,8 @@ from figures.report.seal import digest, find_damage, seal
 from figures.report.tables import Shown
 from figures.style import COLOURS, INK, QUIET, new_figure, render
 from paper_tables.claims.measured_files import read_curve
-from paper_tables.table import MEASURED, Table, committed_runs
+from paper_tables.measured import MEASURED, committed_runs
+from paper_tables.table import Table
 from reproduce.errors import UserError
 from reproduce.recipes.recipe import BUDGETS
 from reproduce.record.whole_files import write_whole
@@ -128,7 +129,7 @@ def _best(table: Table, row: Any) -> tuple[float | None, float | None, float | N
         return None, None, None, "not run", False
     parts = [identity.budget, identity.dataset, *(["mini"] if identity.scale == "mini" else []), f"n={found.n}"]
     basis = ", ".join([*parts, *([f"{row.committed_diverged} diverged"] if row.committed_diverged else [])])
-    comparable = row.committed_verdict is not None and row.committed_verdict.word in ("agrees", "differs")
+    comparable = row.committed_verdict is not None and row.committed_verdict.word != "not comparable"
     return found.mean, found.low, found.high, basis, comparable
 
 
@@ -237,7 +238,7 @@ def _committed_curves(row: str, runs: "pd.DataFrame") -> list[Curve]:
             if read_curve(str(line["run_id"]), None, "test_top1")
         ]
         if lines:
-            return mean_curves(row, lines, lambda line: read_curve(str(line["run_id"]), None, "test_top1"))
+            return mean_curves(row, lines, lambda line: read_curve(str(line["run_id"]), None, "test_top1"), share=True)
     return []
 
 

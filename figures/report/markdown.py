@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 from figures.report.content import LEAD, TITLE, Chapter, Content, list_anchors
 from figures.report.drawings import Picture
 from figures.report.tables import Shown
-from paper_tables.claims.claim import WORDS, Assessed
+from paper_tables.claims.claim import Assessed
+from paper_tables.claims.outcome import WORDS
 from paper_tables.claims.sheet import parts_block, verdict_cell, write_notes
 from paper_tables.formats.markup import escape_markdown, markdown_block
 from paper_tables.formats.sheet import Block, Text
@@ -47,22 +48,25 @@ def write_markdown(content: Content, pictures: dict[str, list[Picture]], folder:
 
 def glance_block(content: Content) -> Block:
     """Return the verdicts of every study, counted."""
-    ours, published = content.count(), content.count("published")
+    ours = content.count()
     rows = [
         (
             Text(chapter.study.title),
             Text(str(len(chapter.claims.claims))),
             *(Text(str(ours[chapter.study.name].get(word, 0))) for word in WORDS),
-            Text(_fraction(published[chapter.study.name])),
+            Text(_fraction(chapter)),
         )
         for chapter in content.studies
     ]
     headings = ("study", "claims", *WORDS, "on the printed numbers: hold, fail, open")
-    return Block(headings, (False, *(True,) * 5, False), tuple(rows))
+    return Block(headings, (False, *(True,) * (1 + len(WORDS)), False), tuple(rows))
 
 
-def _fraction(counts: dict[str, int]) -> str:
-    return ", ".join(str(counts.get(word, 0)) for word in ("holds", "fails", "undecided"))
+def _fraction(chapter: Chapter) -> str:
+    """Return how many claims the printed numbers agree with, contradict, or leave open."""
+    printed = [one.published for one in chapter.claims.claims if one.published is not None]
+    sides = ["undecided" if verdict.word == "undecided" else verdict.leaning for verdict in printed]
+    return ", ".join(str(sides.count(side)) for side in ("holds", "fails", "undecided"))
 
 
 def _chapter(chapter: Chapter, pictures: Sequence[Picture], folder: str) -> Iterable[str]:

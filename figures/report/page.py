@@ -14,8 +14,9 @@ from figures.report.drawings import Picture
 from figures.report.tables import Shown, without_column
 from figures.report.template import fill
 from figures.style import COLOURS, INK, QUIET
-from paper_tables.claims.claim import WORDS, Assessed, ClaimVerdict
-from paper_tables.claims.sheet import TONES, deciding_part, describe_effect, parts_block, write_notes
+from paper_tables.claims.claim import Assessed, ClaimVerdict
+from paper_tables.claims.outcome import WORDS
+from paper_tables.claims.sheet import TONES, describe_verdict, parts_block, say_word, write_notes
 from paper_tables.formats.markup import html_block
 from paper_tables.formats.sheet import Sheet
 
@@ -185,13 +186,9 @@ def _claim(one: Assessed) -> Iterable[str]:
 
 
 def _verdict(whose: str, verdict: ClaimVerdict, needs: str) -> str:
-    chip = f'<p><span class="whose">{whose}</span><span class="chip {TONES[verdict.word]}">{verdict.word}</span></p>'
-    if verdict.word == "not run":
-        return f'{chip}<p class="effect">needs {escape(needs)}</p>'
-    part = deciding_part(verdict)
-    basis = part.outcome.basis if part and part.outcome else ""
-    pointing = f"points to {verdict.leaning}" if verdict.word == "undecided" and verdict.leaning else ""
-    said = "; ".join(filter(None, [describe_effect(verdict), basis, pointing]))
+    word = say_word(verdict)
+    chip = f'<p><span class="whose">{whose}</span><span class="chip {TONES[verdict.word]}">{word}</span></p>'
+    said = f"needs {needs}" if verdict.word == "not run" else "; ".join(describe_verdict(verdict))
     return f'{chip}<p class="effect">{escape(said)}</p>'
 
 

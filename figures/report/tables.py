@@ -3,11 +3,13 @@
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from paper_tables import hyperparameters
-from paper_tables.formats.sheet import Block, Sheet, lay_out
-from paper_tables.hyperparameters import Settings
-from paper_tables.table import DEFINITIONS, Table, build
-from reproduce.recipes.entry import PaperTable
+from paper_tables import settings_table
+from paper_tables.build import build
+from paper_tables.formats.lay_out import lay_out
+from paper_tables.formats.sheet import Block, Sheet
+from paper_tables.settings_table import Settings
+from paper_tables.table import Table
+from reproduce.recipes.paper_table import PaperTable
 from reproduce.recipes.recipe import BUDGETS, Recipe
 from reproduce.recipes.registry import plan_table
 from reproduce.recipes.settings import override
@@ -28,10 +30,8 @@ class Shown:
 def show_table(paper: PaperTable, runs: "pd.DataFrame") -> list[Shown]:
     """Return the forms of ``paper``: of each variant that was run the best, or the described one without runs."""
     if not paper.train:
-        built = hyperparameters.build()
+        built = settings_table.build()
         return [Shown(built, lay_out(built), ((paper.name, f"attnrepro table {paper.name}"),))]
-    if paper.name not in DEFINITIONS:
-        return []  # its rows can be trained already, its columns are not stated yet
     best: dict[str, tuple[tuple[Any, ...], Table]] = {}
     done = runs[(runs["status"] == "done") & runs["row"].isin(paper.rows) & runs["budget"].isin(BUDGETS)]
     for key, group in done.groupby(["variant", "budget", "precision"], sort=True):

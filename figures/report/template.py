@@ -1,6 +1,8 @@
-"""Pages from templates: ``%name%`` marks a place."""
+"""Pages from templates: Jinja's, whose parts are HTML already."""
 
 from pathlib import Path
+
+import jinja2
 
 
 def fill(template: Path, **parts: str) -> bytes:
@@ -10,11 +12,8 @@ def fill(template: Path, **parts: str) -> bytes:
         ValueError: the template has a place that ``parts`` lacks.
     """
     text = template.read_text(encoding="utf-8")
-    pieces: list[str] = []
-    while "%" in text:
-        before, name, after = text.split("%", 2)
-        if name not in parts:
-            raise ValueError(f"the template has an unknown place '{name[:40]}'")
-        pieces += [before, parts[name]]
-        text = after
-    return "".join([*pieces, text]).encode()
+    try:
+        made = jinja2.Template(text, undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
+        return made.render(parts).encode()
+    except jinja2.UndefinedError as error:
+        raise ValueError(f"the template has an unknown place ({error})") from None

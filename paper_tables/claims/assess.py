@@ -1,48 +1,34 @@
-"""From claims and evidence to verdicts: parts are asked, p values corrected within the study, words combined. No torch.
+"""From claims and evidence to verdicts: which runs speak for a claim, and what its parts learn from them. No torch.
 
-assessment = assess(find_study("re"), runs)
-assessment.claims[0].ours.word            # holds | fails | undecided | not run
+assessment = assess(find_studies("re")[0], runs)
+assessment.claims[0].ours.word            # holds | fails | as printed | undecided | not run
 """
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from paper_tables.claims.arms import Arm
-from paper_tables.claims.claim import (
-    Assessed,
-    Assessment,
-    Claim,
-    ClaimVerdict,
-    Missing,
-    Outcome,
-    Part,
-    PartVerdict,
-    Side,
-    Study,
-    Word,
-)
+from paper_tables.claims.claim import Assessed, Assessment, Claim, ClaimVerdict, PartVerdict, Study
 from paper_tables.claims.evidence import Printed
-from paper_tables.claims.measured_files import read_counts
+from paper_tables.claims.judge import Answer, judge
 from paper_tables.claims.our_evidence import Key, Ours
+from paper_tables.claims.outcome import Missing, Obstacle, Outcome
+from paper_tables.measured import read_counts
+from paper_tables.selection import by_content
 from reproduce.recipes.recipe import BUDGETS
 from reproduce.stats.intervals import ALPHA
-from reproduce.stats.two_samples import holm
 
 if TYPE_CHECKING:
     import pandas as pd
 
+LEAST = 3  # runs per arm; of two the spread is as good as unknown, in tables as here
 ARITHMETIC = "arithmetic of the printed numbers"
-ONE_RUN = "one run an arm: seeds are not covered"
-NO_TEST = "no test over seeds"
-
-
-@dataclass(frozen=True)
-class _Asked:
-    claim: Claim
-    part: Part
-    answer: Outcome | Missing
+ONE_RUN = Obstacle("one run per arm: seeds are not covered", mute=True, foreign=False)
+TWO_RUNS = Obstacle("two runs per arm: three decide", foreign=False)
+NO_TEST = Obstacle("no test over seeds", mute=True, foreign=False)
+MOST_RUNS = 1_000  # per arm; a command for more would not be typed
 
 
 def assess(
@@ -56,8 +42,9 @@ def assess(
 ) -> Assessment:
     """Return every claim of ``study`` with its verdict on ``runs`` and on the published values.
 
-    The p values of all parts that may decide are corrected together (Holm), those that may not among themselves, and
-    those of the published values on their own; ``only`` chooses what is shown, not what is corrected for.
+    The p values of claims are corrected together (Holm) over all tested claims of the study, run or not; those of
+    evidence that may not decide among themselves, and those of the published values on their own. ``only`` chooses
+    what is shown, not what is corrected for.
 
     Args:
         study: whose claims.
@@ -68,50 +55,24 @@ def assess(
         local: whether curves and maps beside the runs' weights on this machine count, not committed ones alone.
     """
     counts, cache = read_counts() if counts is None else counts, dict[Arm, dict[Key, Any]]()
-    ours: list[_Asked] = []
-    notes: dict[str, str] = {}
+    runs, ours, printed = by_content(runs), [], []
     for claim in study.claims:
-        evidence, answers = _ask_runs(claim, Ours(study, runs, claim.table, variant, counts, local, cache))
-        ours += [_Asked(claim, part, answer) for part, answer in zip(claim.parts, answers, strict=True)]
-        notes[claim.id] = " ".join(filter(None, [claim.note, _say_diverged(evidence, claim)]))
-    printed = [
-        _Asked(claim, part, _by_arithmetic(claim, _checked(part.examine(Printed(study, claim.table, counts)))))
-        for claim in study.claims
-        for part in claim.parts
-    ]
-    judged, tests = _judge(ours)
-    judged_printed, printed_tests = _judge(printed)
-    assessed = []
-    for claim in study.claims:
-        mine = combine([verdict for asked, verdict in judged if asked.claim is claim])
-        theirs = combine([verdict for asked, verdict in judged_printed if asked.claim is claim])
-        if only is None or claim.id == only:
-            mine = _with_commands(mine, variant, study.seeds)
-            told = replace(claim, note=notes[claim.id])
-            assessed.append(Assessed(told, mine, None if theirs.word == "not run" else theirs))
-    return Assessment(study, variant, tuple(assessed), (tests, printed_tests))
+        about = ((claim.table, *study.tables), study.trials, study.seeds)
+        mine = Ours(runs, *about, variant=variant, counts=counts, local=local, cache=cache)
+        ours.append((claim.parts, _ask_runs(claim, mine)))
+        print_ = Printed(*about, counts=counts)
+        printed.append((claim.parts, [_as_printed(_checked(part.examine(print_))) for part in claim.parts]))
+    verdicts = zip(study.claims, judge(ours, study.tests), judge(printed, study.tests), strict=True)
+    assessed = tuple(
+        Assessed(claim, _with_commands(mine, variant, study.seeds), None if theirs.word == "not run" else theirs)
+        for claim, mine, theirs in verdicts
+        if only is None or claim.id == only
+    )
+    return Assessment(study, variant, assessed, study.tests)
 
 
-def combine(parts: Sequence[PartVerdict]) -> ClaimVerdict:
-    """Return the verdict on a claim: fails where one part fails, holds where all hold, else open."""
-    words = [part.word for part in parts]
-    sides = [part.word if part.word in ("holds", "fails") else part.leaning for part in parts]
-    leaning: Side | None = "fails" if "fails" in sides else "holds" if set(sides) == {"holds"} else None
-    if "fails" in words:
-        failing = [part for part in parts if part.word == "fails"]
-        return ClaimVerdict("fails", _say(failing, len(parts), "fails"), tuple(parts), "fails")
-    if set(words) == {"holds"}:
-        return ClaimVerdict("holds", _say(parts, len(parts), "holds"), tuple(parts), "holds")
-    if set(words) == {"not run"}:
-        return ClaimVerdict("not run", _unique(part.reason for part in parts), tuple(parts))
-    reasons = [part.reason for part in parts if part.word == "undecided"]
-    absent = words.count("not run")
-    reasons += [f"{absent} of {len(parts)} parts not run"] if absent else []
-    return ClaimVerdict("undecided", _unique(reasons), tuple(parts), leaning)
-
-
-def _ask_runs(claim: Claim, evidence: Ours) -> tuple[Ours, list[Outcome | Missing]]:
-    """Return the runs of one identity that speak for the whole claim, and what its parts learn from them.
+def _ask_runs(claim: Claim, evidence: Ours) -> list[Answer]:
+    """Return what the parts of a claim learn from the runs of one identity that speak for the whole claim.
 
     All parts read the same budget, precision and data. Of several identities the one at which most parts can be
     decided comes first, then the nearest to the paper's: what they find does not count.
@@ -119,10 +80,10 @@ def _ask_runs(claim: Claim, evidence: Ours) -> tuple[Ours, list[Outcome | Missin
     rows = tuple(dict.fromkeys(row for part in claim.parts for row in part.rows))
     sources = [evidence.at(identity) for identity in evidence.identities(rows)] or [evidence]
     asked = [(source, [_covered(_checked(part.examine(source))) for part in claim.parts]) for source in sources]
-    return max(asked, key=lambda one: _rank(*one))
+    return max(asked, key=lambda one: _rank(*one))[1]
 
 
-def _rank(source: Ours, answers: Sequence[Outcome | Missing]) -> Any:
+def _rank(source: Ours, answers: Sequence[Answer]) -> Any:
     keys = sorted(source.identity.items())
     of_runs = [answer for answer in answers if isinstance(answer, Outcome) and answer.n is not None]
     if not of_runs:
@@ -140,7 +101,7 @@ def _rank(source: Ours, answers: Sequence[Outcome | Missing]) -> Any:
     )
 
 
-def _checked(answer: Outcome | Missing) -> Outcome | Missing:
+def _checked(answer: Answer) -> Answer:
     """Return the answer, or what is wrong with it: a number that is none can neither be printed nor decide."""
     if isinstance(answer, Outcome):
         numbers = (answer.effect, answer.low, answer.high, answer.p_value)
@@ -149,84 +110,43 @@ def _checked(answer: Outcome | Missing) -> Outcome | Missing:
     return answer
 
 
-def _covered(answer: Outcome | Missing) -> Outcome | Missing:
-    """Return the answer of runs, with the obstacle that no spread over seeds is behind it where none is."""
+def _covered(answer: Answer) -> Answer:
+    """Return the answer of runs, with the obstacle that no sure spread over seeds is behind it where none is."""
     if isinstance(answer, Missing) or answer.n is None:
         return answer
-    lacking = ONE_RUN if answer.n < 2 else NO_TEST if answer.p_value is None and not answer.obstacles else None
+    lacking = ONE_RUN if answer.n < 2 else TWO_RUNS if answer.n < LEAST else None
+    if lacking is None and answer.p_value is None and not answer.obstacles:
+        lacking = NO_TEST
     return answer if lacking is None else replace(answer, obstacles=(*answer.obstacles, lacking))
 
 
-def _say_diverged(evidence: Ours, claim: Claim) -> str:
-    rows = [row for part in claim.parts for row in part.rows]
-    lost = [f"{gone} of {of} runs of {arm}" for arm, gone, of in evidence.count_diverged(rows)]
-    return f"Diverged and left out: {', '.join(lost)}." if lost else ""
-
-
-def _by_arithmetic(claim: Claim, answer: Outcome | Missing) -> Outcome | Missing:
-    """Return the answer of printed numbers to a claim about those very numbers: whatever their error, they are so."""
-    if isinstance(answer, Missing) or not claim.printed or answer.p_value is None:
+def _as_printed(answer: Answer) -> Answer:
+    """Return the answer of printed numbers; from single ones plain arithmetic: no test over seeds is in them."""
+    if isinstance(answer, Missing) or answer.n is None or answer.n > 1:
         return answer
-    alone = f"beyond sampling error: {'yes' if answer.p_value < ALPHA else 'no'}, p = {answer.p_value:.2g}"
-    return replace(answer, p_value=None, test=ARITHMETIC, covers="nothing", note=alone)
-
-
-def _judge(asked: Sequence[_Asked]) -> tuple[list[tuple[_Asked, PartVerdict]], int]:
-    """Return the verdict on every part, and how many tests were corrected together."""
-    corrected: dict[int, float] = {}
-    deciding: list[int] = []
-    for may_decide in (True, False):
-        family = [
-            index
-            for index, one in enumerate(asked)
-            if isinstance(one.answer, Outcome)
-            and one.answer.p_value is not None
-            and (not one.answer.obstacles) == may_decide
-        ]
-        p_values = [answer.p_value for index in family if isinstance(answer := asked[index].answer, Outcome)]
-        corrected |= dict(zip(family, holm([p for p in p_values if p is not None]), strict=True))
-        deciding = family if may_decide else deciding
-    return [(one, _judge_part(one, corrected.get(index))) for index, one in enumerate(asked)], len(deciding)
-
-
-def _judge_part(asked: _Asked, corrected: float | None) -> PartVerdict:
-    answer = asked.answer
-    if isinstance(answer, Missing):
-        return PartVerdict(asked.part, "not run", answer.reason, commands=answer.commands)
-    exact = answer.p_value is None and not answer.test.startswith("none")
-    sure = exact or (corrected is not None and corrected < ALPHA)
-    leaning: Side | None = answer.toward if sure else None
-    if answer.obstacles:
-        return PartVerdict(
-            asked.part, "undecided", "; ".join(answer.obstacles), answer, corrected, leaning, answer.commands
+    told = answer.note
+    if answer.p_value is not None:
+        beyond = "yes" if answer.p_value < ALPHA else "no"
+        told = f"beyond the error of the test images: {beyond}, p = {answer.p_value:.2g}" + (
+            f"; {told}" if told else ""
         )
-    if sure:
-        return PartVerdict(asked.part, answer.toward, answer.test, answer, corrected, leaning)
-    blind = (
-        "" if answer.detectable is None else f"; a gap under {100 * answer.detectable:.1f} points would often not show"
-    )
-    return PartVerdict(asked.part, "undecided", f"within the error{blind}", answer, corrected)
-
-
-def _say(parts: Sequence[PartVerdict], of: int, word: Word) -> str:
-    if of == 1:
-        return parts[0].reason
-    if word == "holds":
-        return f"all {of} parts"
-    return f"{len(parts)} of {of} parts: {', '.join(part.part.label for part in parts)}"
-
-
-def _unique(reasons: Any) -> str:
-    return "; ".join(dict.fromkeys(reason for text in reasons for reason in text.split("; ") if reason))
+    test = ARITHMETIC if answer.p_value is not None or not answer.test else answer.test
+    return replace(answer, p_value=None, test=test, covers="nothing", note=told, printed=True)
 
 
 def _with_commands(verdict: ClaimVerdict, variant: str, seeds: str) -> ClaimVerdict:
-    """Give every part that is open the commands that would settle it."""
+    """Give every part that is open the commands that would settle it: at the paper's setting, with enough seeds."""
     parts = []
     for part in verdict.parts:
         wanted = part.commands
-        if part.word == "undecided" and not wanted and part.outcome is not None and part.outcome.obstacles:
-            arms = [Arm.read(row) for row in part.part.rows]
-            wanted = tuple(arm.command(variant, seeds) for arm in arms if arm.recipe(variant, "paper"))
+        if part.word == "undecided" and not wanted and part.outcome is not None:
+            enough = seeds if part.outcome.obstacles else _seeds(part) if verdict.word == "undecided" else ""
+            arms = [Arm.read(row) for row in part.part.rows] if enough else []
+            wanted = tuple(arm.command(variant, enough) for arm in arms if arm.recipe(variant, "paper"))
         parts.append(replace(part, commands=tuple(dict.fromkeys(wanted))))
     return replace(verdict, parts=tuple(parts))
+
+
+def _seeds(part: PartVerdict) -> str:
+    """Return the seeds that would settle a part that is within the error; empty where no such number is in reach."""
+    return f"0-{part.runs - 1}" if part.runs and part.runs <= MOST_RUNS else ""

@@ -1,62 +1,27 @@
-"""The vocabulary of claims: what a claim is made of, what evidence answers, and what is said of it.
+"""The vocabulary of claims: what a claim is made of, and what is said of it.
 
 A claim has parts; a part asks a body of evidence one question and gets an :class:`Outcome` or learns what is
 :class:`Missing`. The claim holds where every part does, and fails where one fails.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass
 
-if TYPE_CHECKING:
-    from paper_tables.claims.evidence import Evidence
-
-Word = Literal["holds", "fails", "undecided", "not run"]
-WORDS: tuple[Word, ...] = ("holds", "fails", "undecided", "not run")
-Side = Literal["holds", "fails"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """One answer: the side that the numbers are on, how large the effect is, and how sure that is.
-
-    ``p_value`` is None where nothing is random (a count of parameters, an identity). ``covers`` names the uncertainty
-    that the interval and the test are about. ``obstacles`` are reasons why these numbers cannot decide the claim:
-    another budget, other data, a single run. ``n`` is the number of runs an arm, None where no run is behind it; that
-    a single one decides nothing is seen to in ``assess.py``, for all parts alike.
-    """
-
-    toward: Side
-    effect: float | None = None
-    low: float | None = None
-    high: float | None = None
-    unit: str = ""  # points | x | share | epochs | rho | bits | an error | ...
-    n: int | None = None
-    p_value: float | None = None
-    test: str = "exact"
-    covers: str = ""
-    basis: str = ""  # identity of the runs behind it
-    obstacles: tuple[str, ...] = ()
-    detectable: float | None = None
-    note: str = ""
-    commands: tuple[str, ...] = ()  # what would remove the obstacles, where it is not more training
-
-
-@dataclass(frozen=True)
-class Missing:
-    """There is nothing to answer from: why, and which commands would make it."""
-
-    reason: str
-    commands: tuple[str, ...] = ()
+from paper_tables.claims.evidence import Evidence
+from paper_tables.claims.outcome import Missing, Outcome, Side, Word
 
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """One question: a label to print, and the function of evidence that answers it."""
+    """One question: a label to print, the function of evidence that answers it, and the rows whose runs it asks.
+
+    ``random`` says that runs answer it, so that the answer is a test: of those a study's claims are corrected for.
+    """
 
     label: str
-    examine: Callable[["Evidence"], Outcome | Missing]
+    examine: Callable[[Evidence], Outcome | Missing]
     rows: tuple[str, ...] = ()
+    random: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,8 +35,6 @@ class Claim:
         needs: what decides it, in a few words.
         parts: all of them must hold.
         table: whose printed values speak for the paper; the row's own table where empty.
-        printed: the sentence is about the printed numbers themselves, so that on the published side plain arithmetic
-            decides; otherwise the printed numbers are tested as ours are.
         note: what a reader must know to judge the verdict.
     """
 
@@ -81,8 +44,12 @@ class Claim:
     needs: str
     parts: tuple[Part, ...]
     table: str = ""
-    printed: bool = False
     note: str = ""
+
+    @property
+    def random(self) -> bool:
+        """Whether a test is among its parts."""
+        return any(part.random for part in self.parts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,35 +62,73 @@ class Study:
     tables: tuple[str, ...]
     aliases: tuple[str, ...] = ()
     trials: int = 10_000
-    seeds: str = "0-4"  # how many runs an arm its claims about means deserve
+    seeds: str = "0-4"  # how many runs per arm its claims about means deserve
+
+    @property
+    def tests(self) -> int:
+        """How many claims are tested, whatever has been run: the fixed list that Holm's correction is over."""
+        return sum(claim.random for claim in self.claims)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PartVerdict:
-    """What the evidence says of one part; ``leaning`` is where numbers point that may not decide."""
+    """What the evidence says of one part.
+
+    Attributes:
+        word: the verdict; ``leaning`` is where numbers point that may not decide.
+        corrected: the p value after the correction for all claims of the study.
+        detectable: the least difference that the test, corrected, finds with a power of 80 %.
+        margin: of a question with a margin the one at which it would just hold.
+        runs: how many runs per arm would settle it, the measured difference and spread being the true ones.
+    """
 
     part: Part
     word: Word
     reason: str
     outcome: Outcome | None = None
-    corrected: float | None = None  # p value after Holm
+    corrected: float | None = None
     leaning: Side | None = None
+    detectable: float | None = None
+    margin: float | None = None
+    runs: int | None = None
     commands: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class ClaimVerdict:
-    """What one body of evidence says of a claim."""
+    """What one body of evidence says of a claim; ``p_value`` is of the claim as a whole, before and after Holm."""
 
     word: Word
     reason: str
     parts: tuple[PartVerdict, ...]
     leaning: Side | None = None
+    p_value: float | None = None
+    corrected: float | None = None
 
     @property
     def commands(self) -> tuple[str, ...]:
         """The commands of all parts, each once."""
         return tuple(dict.fromkeys(command for part in self.parts for command in part.commands))
+
+    @property
+    def margin(self) -> float | None:
+        """The margin at which all parts would hold that have one and the same unit; None where none has or one lacks.
+
+        Of leads it is the smallest, of tolerances the largest.
+        """
+        asked = [part for part in self.parts if part.outcome and part.outcome.tested and part.outcome.tested.margin]
+        held = [part.margin for part in asked if part.margin is not None]
+        if not held or len(held) < sum(part.part.random for part in self.parts):
+            return None
+        lead = any(part.outcome.tested.asked == "difference" for part in asked if part.outcome and part.outcome.tested)
+        return min(held) if lead else max(held)
+
+    @property
+    def runs(self) -> int | None:
+        """How many runs per arm would settle every open part; None where of one it is not known, or none is open."""
+        needed = [part.runs for part in self.parts if part.word == "undecided"]
+        known = [runs for runs in needed if runs is not None]
+        return max(known) if known and len(known) == len(needed) else None
 
 
 @dataclass(frozen=True)
@@ -137,9 +142,9 @@ class Assessed:
 
 @dataclass(frozen=True)
 class Assessment:
-    """All claims of a study, assessed; ``tests`` counts those corrected together: (ours deciding, published)."""
+    """All claims of a study, assessed; ``tests`` is the number of claims that p values are corrected for."""
 
     study: Study
     variant: str
     claims: tuple[Assessed, ...]
-    tests: tuple[int, int] = field(default=(0, 0))
+    tests: int = 0

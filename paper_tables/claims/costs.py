@@ -7,11 +7,13 @@ lighter("cnn2-laa", "cnn2-aa")             peak memory of training
 
 import math
 
-from paper_tables.claims.claim import Missing, Outcome, Part
+from paper_tables.claims.claim import Part
 from paper_tables.claims.evidence import Evidence, Found
 from paper_tables.claims.measured_files import read_bench
+from paper_tables.claims.outcome import Missing, Obstacle, Outcome
 from paper_tables.claims.tested import side
-from reproduce.stats.two_samples import Contrast, Sample, contrast
+from reproduce.stats.sample import Sample
+from reproduce.stats.two_samples import Contrast, contrast
 
 _TIMES = {"an image": "latency_ms", "an epoch": "images_per_second"}
 _BENCH = "attnrepro bench --cpu --suite latency --out paper_tables/measured/bench"
@@ -46,7 +48,7 @@ def _cheaper(winner: str, loser: str, metric: str, by: float, label: str) -> Par
             return Missing(found.reason, (*found.commands, _BENCH)) if metric == "latency_ms" else found
         return _by_runs(found, by, metric == "images_per_second")
 
-    return Part(label=label, examine=examine, rows=(winner, loser))
+    return Part(label=label, examine=examine, rows=(winner, loser), random=True)
 
 
 def _as_printed(found: Found, by: float) -> Outcome:
@@ -66,7 +68,7 @@ def _by_runs(found: Found, by: float, rate: bool) -> Outcome:
 
 
 def _by_bench(winner: str, loser: str, by: float) -> Outcome | None:
-    """Return what the committed latency benchmarks say: a ratio a session, both rows timed in it; None without any."""
+    """Return what the committed latency benchmarks say: one ratio per session, both rows timed in it."""
     ratios = []
     for session in read_bench("latency"):
         times = {line["case"]: float(line["ms"]) for line in session}
@@ -76,11 +78,11 @@ def _by_bench(winner: str, loser: str, by: float) -> Outcome | None:
     if not ratios:
         return None
     # one is what equal times give, known exactly: a paired t test over sessions
-    tested = contrast(Sample.of(ratios), Sample(0.0, 0.0, len(ratios)), math.log(by))
+    tested = contrast(Sample.of(ratios), Sample.fixed(0.0, len(ratios)), math.log(by))
     return _ratio(tested, by, len(ratios), "latency benchmark, random weights", (), "")
 
 
-def _ratio(tested: Contrast, by: float, n: int, basis: str, obstacles: tuple[str, ...], note: str) -> Outcome:
+def _ratio(tested: Contrast, by: float, n: int, basis: str, obstacles: tuple[Obstacle, ...], note: str) -> Outcome:
     interval = tested.interval
     known = tested.p_value is not None
     return Outcome(
@@ -95,5 +97,6 @@ def _ratio(tested: Contrast, by: float, n: int, basis: str, obstacles: tuple[str
         covers="runs on one kind of device" if known else "nothing",
         basis=basis,
         obstacles=obstacles,
+        tested=tested,
         note=note,
     )

@@ -1,6 +1,6 @@
 """What claims are judged by, behind one interface, and the values that the papers print. No torch.
 
-Printed(study).samples(("vit-ha", "vit")).samples[0].mean
+Printed(("hierarchical",)).samples(("vit-ha", "vit")).samples[0].mean
 """
 
 import functools
@@ -9,20 +9,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-from paper_tables.claims.claim import Missing, Study
-from paper_tables.claims.measured_files import Point, read_counts
+from paper_tables.claims.measured_files import Point
+from paper_tables.claims.outcome import Missing, Obstacle
+from paper_tables.measured import read_counts
 from paper_tables.published import Value, read_losses
 from paper_tables.published import read_curves as read_published_curves
 from paper_tables.published import read_table as read_published_table
 from paper_tables.selection import TEST_IMAGES
-from reproduce.errors import UserError
 from reproduce.recipes.registry import ENTRIES
-from reproduce.stats.two_samples import Sample
+from reproduce.stats.sample import Sample
 
 _PRINTED = {
     "latency_ms": "wall_ms",
     "images_per_second": "seconds_per_epoch",
 }  # our names of metrics -> those of published/*.csv
+# printed of another form than the row's: configured non-isotropic (D14); `logged` has it under its own name
+NOT_OF_THE_ROW = {("heads", "quadratic-16h", "top1")}
+# rows whose published curve is drawn under the name of another: the run of Figure 1 was non-isotropic (D14, D15)
+DRAWN_AS = {"quadratic-aniso": "quadratic", "quadratic-aniso-16h": "quadratic-16h"}
 Head = dict[str, float]  # what was measured on one head of one layer
 
 
@@ -32,28 +36,29 @@ class Found:
 
     samples: tuple[Sample, ...]
     basis: str
-    obstacles: tuple[str, ...] = ()
+    obstacles: tuple[Obstacle, ...] = ()
 
 
 @dataclass(frozen=True)
 class Curves:
-    """Training curves of several rows that may be compared: of every row one (epoch, value) curve a seed."""
+    """Training curves of several rows that may be compared: of every row one (epoch, value) curve per seed."""
 
     rows: tuple[tuple[tuple[Point, ...], ...], ...]
     basis: str
-    obstacles: tuple[str, ...] = ()
+    obstacles: tuple[Obstacle, ...] = ()
+    seeds: tuple[tuple[int, ...], ...] = ()  # of every row those of its curves, where they are known
 
 
 @dataclass(frozen=True)
 class Maps:
-    """What was measured on the attention maps of a row's networks: of every run a record a head.
+    """What was measured on the attention maps of a row's networks: of every run a record per head.
 
     ``commands`` draw the figures of the runs that have none yet.
     """
 
     runs: tuple[tuple[Head, ...], ...]
     basis: str
-    obstacles: tuple[str, ...] = ()
+    obstacles: tuple[Obstacle, ...] = ()
     commands: tuple[str, ...] = ()
 
 
@@ -67,9 +72,19 @@ class Evidence(ABC):
     variant = "described"
     local = False  # whether what lies on this machine counts
 
-    def __init__(self, study: Study, table: str = "", counts: Mapping[tuple[str, str], Any] | None = None) -> None:
-        """Speak for ``study``; printed values are those of ``table`` where a row stands in several."""
-        self.study, self.table = study, table
+    def __init__(
+        self,
+        tables: Sequence[str] = (),
+        trials: int = 10_000,
+        seeds: str = "0-4",
+        counts: Mapping[tuple[str, str], Any] | None = None,
+    ) -> None:
+        """Printed values are those of the first of ``tables`` that has them.
+
+        ``trials`` is the number of test images behind one printed accuracy where the row's data do not say, ``seeds``
+        how many runs per arm claims deserve, as a command names them.
+        """
+        self.tables, self.trials, self.seeds = tuple(dict.fromkeys(filter(None, tables))), trials, seeds
         self.counts = read_counts() if counts is None else counts
 
     @abstractmethod
@@ -78,7 +93,7 @@ class Evidence(ABC):
 
     @abstractmethod
     def curves(self, rows: Sequence[str], column: str = "test_top1") -> Curves | Missing:
-        """Return the curves of all rows, one a seed, all from comparable runs."""
+        """Return the curves of all rows, one per seed, all from comparable runs."""
 
     @abstractmethod
     def maps(self, row: str, kind: str, columns: Sequence[str]) -> Maps | Missing:
@@ -96,15 +111,11 @@ class Evidence(ABC):
         return float(found)
 
     def printed(self, row: str, metric: str = "top1") -> Value | None:
-        """Return what the study prints for ``row``: in the claim's table, else in the first of the study's."""
-        for table in dict.fromkeys([self.table, *self.study.tables]):
-            if table:
-                try:
-                    value = _values_of(table).get((row, metric))
-                except UserError:
-                    continue  # a table that this version does not have
-                if value is not None:
-                    return value
+        """Return what is printed for ``row``: in the first of the tables that has it."""
+        for table in self.tables:
+            value = _values_of(table).get((row, metric))
+            if value and not value.not_comparable and (table, row, metric) not in NOT_OF_THE_ROW:
+                return value
         return None
 
     def printed_sample(self, row: str, metric: str = "top1") -> Sample | None:
@@ -112,8 +123,8 @@ class Evidence(ABC):
         value = self.printed(row, metric)
         if value is None:
             return None
-        data = ENTRIES[row].recipe.data.name if row in ENTRIES else ""
-        trials = TEST_IMAGES.get(data, self.study.trials) if metric.startswith("top") else None
+        data = _data_of(row, value.table)
+        trials = TEST_IMAGES.get(data, self.trials) if metric.startswith("top") else None
         return Sample.printed(value.value, value.deviation, value.n, trials)
 
 
@@ -134,10 +145,12 @@ class Printed(Evidence):
         """Return the points read off the published plots."""
         if column not in ("test_top1", "train_loss"):
             return Missing(f"no published {column.replace('_', ' ')} of {rows[0]}")
+        names = [DRAWN_AS.get(row, "" if row in DRAWN_AS.values() else row) for row in rows]
         if column == "test_top1":
-            read = [[(point.epoch, point.top1, point.error) for point in _curves() if point.row == row] for row in rows]
+            drawn = [(point.row, point.epoch, point.top1, point.error) for point in _curves()]
         else:
-            read = [[(point.epoch, point.loss, point.error) for point in _losses() if point.row == row] for row in rows]
+            drawn = [(point.row, point.epoch, point.loss, point.error) for point in _losses()]
+        read = [[point[1:] for point in drawn if point[0] == name] for name in names]
         absent = [row for row, points in zip(rows, read, strict=True) if not points]
         if absent:
             return Missing(f"no published curve of {absent[0]}")
@@ -153,6 +166,12 @@ class Printed(Evidence):
         """Return the printed number of parameters."""
         value = self.printed(row, column)
         return Missing(f"no {column} of {row} are printed") if value is None else value.value
+
+
+def _data_of(row: str, table: str) -> str:
+    """Return the data that a printed row is of: its own, or where this version lacks the row its table's."""
+    same = [row] if row in ENTRIES else [name for name, entry in ENTRIES.items() if entry.recipe.table == table]
+    return ENTRIES[same[0]].recipe.data.name if same else ""
 
 
 _values_of = functools.cache(read_published_table)  # the package's own files do not change while it runs

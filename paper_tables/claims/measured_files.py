@@ -3,37 +3,19 @@
 Committed files lie in ``measured``; those of a run lie beside its checkpoint. Nothing is read twice in one assessment.
 """
 
-import csv
 import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from paper_tables.table import MEASURED
+from paper_tables.measured import MEASURED
 from reproduce.errors import UserError
 from reproduce.record import checksummed_csv, evaluations
-from reproduce.record.whole_files import read_listed
+from reproduce.record.correct import NAME, read_correct
+from reproduce.stats.sample import Answers
 
 Point = tuple[int, float]
 _RESTORE = "restore the file from the repository"
-
-
-def read_counts(path: Path | None = None) -> dict[tuple[str, str], dict[str, int]]:
-    """Return every exact count by (row, variant): params, macs_fast, macs_naive; empty where the file is missing.
-
-    Raises:
-        UserError: a damaged file.
-    """
-    path = path or MEASURED / "structure.csv"
-    try:
-        return {
-            (line.pop("row"), line.pop("variant")): {name: int(cell) for name, cell in line.items() if cell}
-            for line in csv.DictReader(read_listed(path, _RESTORE).splitlines())
-        }
-    except FileNotFoundError:
-        return {}
-    except (csv.Error, KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{path} cannot be read ({error})", _RESTORE) from None
 
 
 def read_curve(run_id: str, folder: Path | None, column: str) -> list[Point]:
@@ -70,6 +52,24 @@ def read_quantities(run_id: str, folder: Path | None, kind: str, columns: Sequen
     if absent:
         raise UserError(f"{path} has no column '{absent[0]}'", "draw the figure once more: attnrepro plot-attention")
     return records
+
+
+def read_answers(run_id: str, folder: Path | None, moment: str) -> Answers | None:
+    """Return which test images a run got right at ``moment`` (last, best, selected); None where it was not kept.
+
+    Committed as ``measured/correct/RUN.json``, or in the run's folder.
+
+    Raises:
+        UserError: a damaged file.
+    """
+    for path in (MEASURED / "correct" / f"{run_id}.json", *([folder / NAME] if folder else [])):
+        try:
+            found = read_correct(path)
+        except FileNotFoundError:
+            continue
+        if moment in found.bits:
+            return Answers(found.data, found.images, found.bits[moment])
+    return None
 
 
 def read_bench(suite: str) -> list[list[dict[str, str]]]:

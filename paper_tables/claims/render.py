@@ -66,7 +66,7 @@ def as_document(assessments: Sequence[Assessment]) -> dict[str, Any]:
                 "study": one.study.name,
                 "title": one.study.title,
                 "variant": one.variant,
-                "tests": {"ours": one.tests[0], "published": one.tests[1]},
+                "tests": one.tests,
                 "claims": [_claim(claim) for claim in one.claims],
             }
             for one in assessments
@@ -93,6 +93,10 @@ def _verdict(verdict: ClaimVerdict) -> dict[str, Any]:
         "verdict": verdict.word,
         "reason": verdict.reason,
         "leaning": verdict.leaning,
+        "p_value": verdict.p_value,
+        "p_corrected": verdict.corrected,
+        "margin_held": verdict.margin,
+        "runs_needed": verdict.runs,
         "parts": [_part(part) for part in verdict.parts],
     }
 
@@ -113,6 +117,8 @@ def _part(part: PartVerdict) -> dict[str, Any]:
         "p_corrected": part.corrected,
         "covers": None if found is None else found.covers,
         "evidence": None if found is None else found.basis,
-        "detectable": None if found is None else found.detectable,
+        "detectable": part.detectable,
+        "margin_held": part.margin,
+        "runs_needed": part.runs,
         "note": None if found is None else found.note,
     }

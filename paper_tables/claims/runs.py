@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from paper_tables.table import committed_runs
+from paper_tables.measured import committed_runs
 
 if TYPE_CHECKING:
     import pandas as pd

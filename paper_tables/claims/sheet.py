@@ -2,10 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 
-from paper_tables.claims.claim import Assessed, Assessment, Claim, ClaimVerdict, Outcome, PartVerdict, Word
+from paper_tables.claims.claim import Assessed, Assessment, Claim, ClaimVerdict, PartVerdict
+from paper_tables.claims.outcome import Outcome, Word
 from paper_tables.formats.sheet import DASH, Block, Sheet, Text, Tone
 
-TONES: Mapping[Word, Tone] = {"holds": "good", "fails": "bad", "undecided": "unsure", "not run": "faint"}
+TONES: Mapping[Word, Tone] = {
+    "holds": "good",
+    "fails": "bad",
+    "as printed": "strong",
+    "undecided": "unsure",
+    "not run": "faint",
+}
 _PLAIN = {"x": "x", "points": " points"}
 
 
@@ -24,14 +31,16 @@ def lay_out(assessment: Assessment, parts: bool = False) -> Sheet:
 
 def write_notes(assessment: Assessment) -> list[str]:
     """Return the sentences that say how verdicts come about."""
-    ours, published = assessment.tests
     return [
-        "Ours: runs at the paper's budget, scale and data, with several seeds, decide; whatever else was run leaves a "
-        "claim undecided, with its effect and where it points. All parts of a claim read runs of one budget, precision "
-        "and data.",
-        "Published: the printed numbers put to the same question. Where a claim is about those very numbers plain "
-        "arithmetic answers; else the test does, which for a single run covers its test images alone, not seeds.",
-        f"5 % level, p values corrected together (Holm): {ours} tests of ours, {published} of published values.",
+        "Ours: runs at the paper's budget, scale and data decide, three or more per arm and none lost; whatever else "
+        "was run leaves a claim undecided, with its effect. Where it points is said of two or more runs per arm, at "
+        "the budget short or above, of models of the paper's scale. All parts of a claim read runs of one budget, "
+        "precision and data; runs of the same seeds are compared seed by seed.",
+        "Published: the printed numbers put to the same question. Means with a deviation are tested as runs are; what "
+        "single numbers say is arithmetic, and called as printed.",
+        f"5 % level, one p value per claim, corrected (Holm) over all {assessment.tests} claims of the study that are "
+        "tested, run or not; a claim of several parts holds where the least sure part does. Margins, differences that "
+        "would show and runs that would settle a claim (power 80 %) are at the corrected level.",
     ]
 
 
@@ -105,13 +114,33 @@ def _claims_block(claims: Sequence[Assessed]) -> Block:
 
 def verdict_cell(verdict: ClaimVerdict, claim: Claim) -> Text:
     """Return the cell of a verdict: the word, and beneath it effect, basis and where undecided numbers point."""
-    effect = describe_effect(verdict)
     if verdict.word == "not run":
         return Text(verdict.word, f"needs {claim.needs}", "faint")
-    pointing = f"points to {verdict.leaning}" if verdict.word == "undecided" and verdict.leaning else ""
+    return Text(say_word(verdict), "; ".join(describe_verdict(verdict)), TONES[verdict.word])
+
+
+def say_word(verdict: ClaimVerdict) -> str:
+    """Return the word of a verdict, of printed numbers with the side that they are on: ``as printed: holds``."""
+    return f"{verdict.word}: {verdict.leaning}" if verdict.word == "as printed" else verdict.word
+
+
+def describe_verdict(verdict: ClaimVerdict) -> list[str]:
+    """Return what is behind a verdict: effect, basis, where it points, and what would hold or settle it."""
     part = deciding_part(verdict)
     basis = part.outcome.basis if part and part.outcome and part.outcome.basis != "as printed" else ""
-    return Text(verdict.word, "; ".join(filter(None, [effect, basis, pointing])), TONES[verdict.word])
+    pointing = f"points to {verdict.leaning}" if verdict.word == "undecided" and verdict.leaning else ""
+    open_ = verdict.word == "undecided" and verdict.runs
+    runs = f"{verdict.runs} runs per arm would settle it" if open_ else ""
+    margin = "" if part is None or part.outcome is None else say_margin(verdict.margin, part.outcome)
+    return list(filter(None, [describe_effect(verdict), basis, pointing, margin, runs]))
+
+
+def say_margin(margin: float | None, outcome: Outcome) -> str:
+    """Return the margin at which a claim would just hold: the least tolerance, or the greatest lead; empty for none."""
+    if margin is None or outcome.tested is None or margin <= 0:
+        return ""
+    said = f"{100 * margin:.2f} points" if outcome.unit == "points" else say_number(margin, outcome.unit)
+    return f"would hold by {said}" if outcome.tested.asked == "difference" else f"would hold at a margin of {said}"
 
 
 def parts_block(claims: Sequence[Assessed]) -> Block:
@@ -128,17 +157,25 @@ def parts_block(claims: Sequence[Assessed]) -> Block:
 
 def _part_row(claim: Claim, whose: str, part: PartVerdict) -> tuple[Text, ...]:
     outcome = part.outcome
-    effect = Text(DASH, "", "faint") if outcome is None else Text(say_outcome(outcome, part.corrected), outcome.note)
+    effect = Text(DASH, "", "faint")
+    if outcome is not None:
+        effect = Text(say_outcome(outcome, part.corrected), "; ".join(filter(None, [outcome.note, *_say_plan(part)])))
     covers = f"covers {outcome.covers}" if outcome and outcome.covers else ""
-    reason = "" if part.word in ("holds", "fails") else part.reason
+    reason = "" if part.word in ("holds", "fails", "as printed") else part.reason
     return (
         Text(claim.id, "", "strong"),
         Text(part.part.label),
         Text(whose, outcome.basis if outcome and outcome.basis != "as printed" else ""),
         effect,
         Text(outcome.test if outcome else DASH, covers),
-        Text(part.word, reason, TONES[part.word]),
+        Text(f"{part.word}: {part.leaning}" if part.word == "as printed" else part.word, reason, TONES[part.word]),
     )
+
+
+def _say_plan(part: PartVerdict) -> list[str]:
+    margin = "" if part.outcome is None else say_margin(part.margin, part.outcome)
+    runs = f"{part.runs} runs per arm for 80 % power" if part.runs else ""
+    return list(filter(None, [margin, runs]))
 
 
 def _count(claims: Sequence[Assessed]) -> str:

@@ -1,25 +1,25 @@
 """From samples of runs to outcomes: the tests that parts share. Seeds are what is tested over, always.
 
-compare(evidence, found, contrast(first, second), holds)        # two arms
-hold_against(values, Limit(0.5, "of heads"), basis)             # one number a run against a limit of ours
+compare(found, tested, holds=True)                         # two arms
+hold_against(values, Limit(0.5, "of heads", "t"), basis)        # one number per run against a limit of ours
 """
 
 import functools
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from paper_tables.claims.claim import Outcome, Side
 from paper_tables.claims.evidence import Found
+from paper_tables.claims.outcome import Obstacle, Outcome, Side
 from reproduce.stats.intervals import ALPHA
-from reproduce.stats.two_samples import Contrast, Sample, contrast, resample, same_ranks, same_spread
+from reproduce.stats.sample import Sample
+from reproduce.stats.two_samples import Contrast, contrast, same_ranks, same_spread
 
 POINTS = "points"
 
 
 @dataclass(frozen=True)
 class Limit:
-    """What a number a run is held against: its value, its unit, and whether it is to be reached or to be kept.
+    """What one number per run is held against: its value, its unit, and whether it is to be reached or to be kept.
 
     ``step`` is how coarse the numbers are (a share of 54 heads, an epoch of every tenth): no spread is below its
     rounding, so that runs which happen to agree are not taken for certainty.
@@ -38,17 +38,14 @@ def side(holds: bool) -> Side:
 
 
 def spread_at_least(sample: Sample, step: float) -> Sample:
-    """Return the sample with the error of values rounded to multiples of ``step``, of variance step^2 / 12."""
-    if sample.deviation is None or step == 0:
-        return sample
-    return replace(sample, deviation=math.hypot(sample.deviation, step / math.sqrt(12)))
+    """Return the sample with the error of values that are known to multiples of ``step``."""
+    return replace(sample, step=step)
 
 
-def hold_against(values: Sequence[float], limit: Limit, basis: str, obstacles: tuple[str, ...] = ()) -> Outcome:
-    """Return whether the mean of one number a run keeps to ``limit``: a t test over the runs."""
+def hold_against(values: Sequence[float], limit: Limit, basis: str, obstacles: tuple[Obstacle, ...] = ()) -> Outcome:
+    """Return whether the mean of one number per run keeps to ``limit``: a t test over the runs."""
     sample = spread_at_least(Sample.of(values), limit.step)
-    # the limit is known exactly: without a spread of its own Welch's test is the one-sample t test
-    tested = contrast(sample, Sample(limit.value, 0.0, sample.n))
+    tested = contrast(sample, Sample.fixed(limit.value, sample.n))
     interval = tested.interval
     single = tested.p_value is None
     return Outcome(
@@ -63,6 +60,7 @@ def hold_against(values: Sequence[float], limit: Limit, basis: str, obstacles: t
         covers=tested.covers,
         basis=basis,
         obstacles=obstacles,
+        tested=tested,
         note=limit.test if single else "",
     )
 
@@ -82,7 +80,7 @@ def compare(found: Found, tested: Contrast, holds: bool) -> Outcome:
         covers=tested.covers,
         basis=found.basis,
         obstacles=found.obstacles,
-        detectable=tested.detectable,
+        tested=tested,
         note=_robust(found.samples),
     )
 
@@ -92,10 +90,8 @@ def _robust(samples: tuple[Sample, ...]) -> str:
     """Return what methods without normal errors say of the same runs; nothing where only summaries are known."""
     if len(samples) != 2:
         return ""
-    ranks, drawn = same_ranks(*samples), resample(*samples)
+    ranks = same_ranks(*samples)
     scatter = same_spread(*(sample.values for sample in samples))
     said = [] if ranks is None else [f"Mann-Whitney p = {ranks:.3g}"]
     said += [f"spreads differ (Brown-Forsythe p = {scatter:.2g})"] if scatter is not None and scatter < ALPHA else []
-    if drawn is not None and drawn.low is not None and drawn.high is not None:
-        said.append(f"bootstrap [{100 * drawn.low:+.2f}, {100 * drawn.high:+.2f}]")
     return "; ".join(said)

@@ -1,6 +1,6 @@
 """A built table as text, Markdown, LaTeX, HTML, CSV or JSON.
 
-print(render(build("hierarchical", plan, runs, committed), "text", colour=True))
+print(render(table, "text", colour=True))
 """
 
 import csv
@@ -12,10 +12,10 @@ from typing import Any
 from paper_tables.comparison import Comparison
 from paper_tables.formats import markup
 from paper_tables.formats import text as terminal
-from paper_tables.formats.sheet import lay_out
-from paper_tables.hyperparameters import Settings
+from paper_tables.formats.lay_out import lay_out
 from paper_tables.published import METRICS
 from paper_tables.selection import ACCURACIES, COSTS
+from paper_tables.settings_table import Settings
 from paper_tables.table import Pair, Row, Table
 from reproduce.errors import UserError, did_you_mean
 from reproduce.stats.intervals import Interval
@@ -30,7 +30,7 @@ def render(table: Table | Settings, form: str = "text", *, colour: bool = False,
     """Return ``table`` in the format ``form``, ending in a line break.
 
     Args:
-        table: from ``table.build`` or ``hyperparameters.build``.
+        table: from ``build.build`` or ``settings_table.build``.
         form: one of :data:`FORMATS`.
         colour: whether text carries colours for a terminal.
         width: columns of a text table; at most what is asked, 118 by default.
@@ -69,7 +69,10 @@ def as_document(table: Table | Settings) -> dict[str, Any]:
         "scale": table.scale,
         "dataset": table.dataset,
         "data_sha256": table.data_sha256 or None,
-        "precision": table.precision,
+        "precision": table.precision or None,
+        "basis": table.basis or None,
+        "margin": table.paper.margin,
+        "family": table.family,
         "rows": [_row_document(row) for row in table.rows],
         "pairs": [_pair_document(pair) for pair in table.pairs],
         "against_published": [_comparison_document(one) for one in table.against_published],
@@ -97,6 +100,7 @@ def _row_document(row: Row) -> dict[str, Any]:
         "committed_diverged": row.committed_diverged,
         "verdict": row.verdict.word,
         "reason": row.verdict.reason,
+        "seeds_needed": row.verdict.seeds_needed,
         "committed_verdict": row.committed_verdict.word if row.committed_verdict else None,
         "committed_reason": row.committed_verdict.reason if row.committed_verdict else None,
         "command": row.command,
@@ -185,7 +189,7 @@ def _flat_row(row: Mapping[str, Any], document: Mapping[str, Any]) -> dict[str, 
     for name in ("budget", "scale", "dataset", "data_sha256", "precision"):
         line[f"committed_{name}"] = identity.get(name)
     line |= {name: row[name] for name in ("diverged", "unscored", "committed_diverged")}
-    verdicts = ("verdict", "reason", "committed_verdict", "committed_reason", "command")
+    verdicts = ("verdict", "reason", "seeds_needed", "committed_verdict", "committed_reason", "command")
     return line | {name: row[name] for name in verdicts} | {"footnotes": " ".join(row["footnotes"])}
 
 

@@ -12,7 +12,8 @@ Recipe: Table 4 of the report; where it is silent (crop and flip, Nesterov) its 
 from typing import Any
 
 from reproduce.recipes.architectures import AttentionCnn, ResNet
-from reproduce.recipes.entry import Entry, PaperTable
+from reproduce.recipes.entry import Entry
+from reproduce.recipes.paper_table import PaperTable
 from reproduce.recipes.recipe import Augmentation, Recipe, Schedule
 
 TABLE = PaperTable(
@@ -21,6 +22,7 @@ TABLE = PaperTable(
     title="Test accuracy on CIFAR-10 and model sizes; 9 heads",
     study="re",
     rows=("resnet18", "quadratic", "quadratic-aniso", "learned", "learned-content"),
+    headings=("row", "original paper", "published", "ours", "committed", "parameters", "verdict"),
 )
 
 CROP_AND_FLIP = Augmentation(crop_padding=4, flip=True)

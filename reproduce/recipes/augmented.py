@@ -19,7 +19,8 @@ from typing import Any
 
 from reproduce.recipes.accuracy import SMOKE_DATA
 from reproduce.recipes.architectures import AugmentedCnn, AugmentedResNet
-from reproduce.recipes.entry import Entry, PaperTable
+from reproduce.recipes.entry import Entry
+from reproduce.recipes.paper_table import PaperTable
 from reproduce.recipes.recipe import DataChoice, Optimiser, Recipe, Schedule
 
 _LAST = "top1_last"
@@ -40,6 +41,7 @@ TABLE = PaperTable(
         "cnn2-laa",
     ),
     headline={"described": _LAST, "as-run": _LAST},
+    headings=("row", "published", "corrected (A3)", "ours", "top-5", "committed", "parameters", "MACs", "verdict"),
 )
 
 _FORMS = {"": "none", "-aa": "full", "-laa": "linear"}

@@ -23,27 +23,6 @@ class Entry:
         return ("described", *self.variants)
 
 
-@dataclass(frozen=True, kw_only=True)
-class PaperTable:
-    """A published table: its name and number, which study it is from, and its rows in the printed order."""
-
-    name: str
-    number: int | None  # None: known by its name alone, which carries the study
-    title: str
-    study: str
-    rows: tuple[str, ...]
-    train: bool = True  # False: the table lists settings, nothing is trained for it
-    headline: Mapping[str, str] = field(default_factory=dict)  # variant -> accuracy that is compared, if not the usual
-
-    def headline_of(self, variant: str) -> str:
-        """Return which accuracy is compared: selected on held-out images as described, best on the test set elsewhere.
-
-        A table whose paper reports another one says so in ``headline``.
-        """
-        usual = "top1_val_selected" if variant == "described" else "top1_best"
-        return self.headline.get(variant, usual)
-
-
 def scale_schedule(recipe: Recipe, epochs: int) -> Recipe:
     """Return ``recipe`` cut to ``epochs``, its warm-up and milestones shortened in proportion (at least 1 epoch)."""
     ratio = epochs / recipe.epochs

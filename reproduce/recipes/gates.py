@@ -18,7 +18,8 @@ from typing import Any
 
 from reproduce.recipes.accuracy import SMOKE_DATA
 from reproduce.recipes.architectures import GateCnn
-from reproduce.recipes.entry import Entry, PaperTable
+from reproduce.recipes.entry import Entry
+from reproduce.recipes.paper_table import PaperTable
 from reproduce.recipes.recipe import DataChoice, Optimiser, Recipe, Schedule
 
 _SELECTED = "top1_val_selected"
@@ -39,6 +40,9 @@ TABLE = PaperTable(
         "cnn-spatial-eca",
     ),
     headline={"as-run": _SELECTED},
+    headings=("row", "published", "ours", "committed", "parameters", "MACs", "verdict"),
+    against="cnn",
+    margin=0.02,
 )
 
 _SMOKE: dict[str, Any] = {

@@ -11,7 +11,8 @@ projection that its 9-head models lack (B10); it is off in ``described``.
 from typing import Any
 
 from reproduce.recipes.accuracy import attention_entry, describe
-from reproduce.recipes.entry import Entry, PaperTable
+from reproduce.recipes.entry import Entry
+from reproduce.recipes.paper_table import PaperTable
 
 TABLE = PaperTable(
     name="heads",

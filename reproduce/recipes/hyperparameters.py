@@ -3,7 +3,8 @@
 attnrepro table hyperparameters
 """
 
-from reproduce.recipes.entry import Entry, PaperTable
+from reproduce.recipes.entry import Entry
+from reproduce.recipes.paper_table import PaperTable
 
 TABLE = PaperTable(
     name="hyperparameters",

@@ -20,7 +20,8 @@ from typing import Any
 
 from reproduce.recipes.accuracy import SMOKE_DATA
 from reproduce.recipes.architectures import San
-from reproduce.recipes.entry import Entry, PaperTable
+from reproduce.recipes.entry import Entry
+from reproduce.recipes.paper_table import PaperTable
 from reproduce.recipes.recipe import Augmentation, DataChoice, Optimiser, Recipe, Schedule
 from reproduce.recipes.stacking import RELATIONS, SAN_WIDTHS
 
@@ -34,6 +35,7 @@ TABLE = PaperTable(
     title="SAN on ImageNet: top-1, top-5, sizes and FLOPs of six networks",
     study="san-review",
     rows=tuple(f"{depth}-{kind}" for depth in DEPTHS for kind in RELATIONS),
+    headings=("row", "published", "ours", "top-5", "committed", "parameters", "MACs", "FLOPs", "verdict"),
 )
 
 # The same family, small: depth grows with the row's name, footprints are 3x3.

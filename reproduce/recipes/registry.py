@@ -14,7 +14,8 @@ from types import ModuleType
 from typing import Any
 
 from reproduce.errors import UserError, check_word, did_you_mean
-from reproduce.recipes.entry import Entry, PaperTable, scale_schedule
+from reproduce.recipes.entry import Entry, scale_schedule
+from reproduce.recipes.paper_table import PaperTable
 from reproduce.recipes.recipe import BUDGETS, VARIANTS, Recipe
 from reproduce.recipes.settings import override, override_settings
 

@@ -21,8 +21,9 @@ from typing import Any
 
 from reproduce.recipes.accuracy import SMOKE_DATA
 from reproduce.recipes.architectures import San
-from reproduce.recipes.entry import Entry, PaperTable
+from reproduce.recipes.entry import Entry
 from reproduce.recipes.imagenet import DEPTHS, KERNELS, MEAN, STD
+from reproduce.recipes.paper_table import PaperTable
 from reproduce.recipes.recipe import Augmentation, DataChoice, Optimiser, Recipe, Schedule
 from reproduce.recipes.stacking import RELATIONS, SAN_WIDTHS
 
@@ -33,6 +34,10 @@ TABLE = PaperTable(
     study="san-review",
     rows=("san15-patch-scenes", "san15-pair-scenes"),
     headline={"as-run": "top1_last"},
+    headings=(
+        *("row", "published, training", "published", "ours", "committed"),
+        *("parameters", "MACs", "images/s", "memory, MB", "verdict"),
+    ),
 )
 
 _AS_RUN: dict[str, Any] = {

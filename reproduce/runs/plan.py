@@ -4,7 +4,6 @@ runs = list_runs(fit_plan(plan, data=None, needed=True), seeds=[0], precision="f
 missing = [run for run in runs if find_done(ledger, run) is None]
 """
 
-import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -119,21 +118,3 @@ def adopt(runs: "pd.DataFrame", asked: Iterable[Run]) -> "pd.DataFrame":
                 rows = of_row.index[(of_row[_IDENTITY] == list(former)).all(axis=1)]
                 renamed.loc[rows, _IDENTITY] = present
     return renamed
-
-
-def write_options(
-    *, data: str | None, settings: Iterable[str], precision: str, variant: str = "described", seeds: str = "0"
-) -> str:
-    """Return the options that a command needs to repeat these choices; defaults are left out."""
-    words = []
-    if variant != "described":
-        words += ["--variant", variant]
-    if seeds != "0":
-        words += ["--seeds", seeds]
-    if data is not None:
-        words += ["--data", data]
-    for setting in settings:
-        words += ["--set", setting]
-    if precision != "fp32":
-        words += ["--precision", precision]
-    return shlex.join(words)

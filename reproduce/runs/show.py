@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from reproduce.data.cards import KNOWN_NAMES
 from reproduce.errors import UserError, did_you_mean
+from reproduce.recipes.command import write_options
 from reproduce.recipes.recipe import Recipe
 from reproduce.recipes.registry import ENTRIES, TABLES, resolve
 from reproduce.recipes.settings import keys
 from reproduce.record import ledger, manifest
-from reproduce.runs.plan import find_done, write_options
+from reproduce.runs.plan import find_done
 from reproduce.training.history import read_history
 from reproduce.training.run import Run
 

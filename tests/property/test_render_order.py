@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paper_tables import table
+from paper_tables import build as tables
 from paper_tables.formats import markup
 from paper_tables.formats.render import FORMATS, render
 from paper_tables.formats.sheet import Block, Sheet, Text
@@ -60,7 +60,7 @@ def test_the_order_of_the_ledger_does_not_matter(drawn, seed):
     runs = written(drawn)
     order = random.Random(seed).sample(range(len(runs)), len(runs))
     shuffled = runs.iloc[order].reset_index(drop=True)
-    built = [table.build("3", PLAN, one, one, structure=STRUCTURE) for one in (runs, shuffled)]
+    built = [tables.build("3", PLAN, one, one, structure=STRUCTURE) for one in (runs, shuffled)]
     assert render(built[0], "json") == render(built[1], "json")
     assert render(built[0], "text") == render(built[1], "text")
 
@@ -68,7 +68,7 @@ def test_the_order_of_the_ledger_does_not_matter(drawn, seed):
 @settings(max_examples=15, deadline=None)
 @given(drawn=RUNS)
 def test_what_was_not_run_is_never_filled_in(drawn):
-    document = json.loads(render(table.build("3", PLAN, written(drawn), EMPTY, structure={}), "json"))
+    document = json.loads(render(tables.build("3", PLAN, written(drawn), EMPTY, structure={}), "json"))
     for row in document["rows"]:
         ran = [
             item
@@ -156,7 +156,7 @@ def check_latex(text: str) -> None:
 @pytest.mark.parametrize("form", FORMATS)
 def test_formats_parse(form):
     runs = written([{"row": "vit", "seed": 0, "top1": 0.5, "day": 1, "data": DATA, "status": "done"}])
-    text = render(table.build("3", PLAN, runs, runs, structure=STRUCTURE), form)
+    text = render(tables.build("3", PLAN, runs, runs, structure=STRUCTURE), form)
     assert text.endswith("\n")
     if form == "json":
         json.loads(text)

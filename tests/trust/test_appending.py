@@ -38,8 +38,9 @@ def write(path: Path, writers: int, each: int) -> list["subprocess.Popen[bytes]"
 
 def render(path: Path) -> str:
     """Render Table 3 of a ledger as `table --no-run` does."""
+    from paper_tables.build import build
     from paper_tables.formats.render import render as as_text
-    from paper_tables.table import build, committed_runs
+    from paper_tables.measured import committed_runs
     from reproduce.recipes.registry import find_table, plan_table
 
     plan = plan_table(find_table("hierarchical"), variant="described", budget="smoke", changes={})

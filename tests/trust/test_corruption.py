@@ -6,9 +6,6 @@ fingerprint of the bytes is part of a run's identity, so damaged data that can s
 
 import contextlib
 import io
-import json
-import os
-import pickle
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,46 +19,20 @@ import torch
 from PIL import Image
 
 from paper_tables import published
-from paper_tables.table import MEASURED, read_structure
+from paper_tables.measured import MEASURED, read_counts
 from reproduce.data import dataset
 from reproduce.data.source import identify
 from reproduce.errors import UserError
 from reproduce.recipes.recipe import DataChoice
-from reproduce.recipes.registry import resolve
 from reproduce.record import checksummed_csv, ledger, manifest
 from reproduce.record.whole_files import SUMS
-from reproduce.runs.session import Session
-from reproduce.training.checkpoint import load_state, load_weights
 from reproduce.training.head_positions import read_positions
 from reproduce.training.history import read_history
-from reproduce.training.run import Run, fit_to_data
 from tests.trust.mutations import mutations
+from tests.trust.reading import same, state_of, weights_of
 
-TINY = {"data.train_limit": 40, "data.test_limit": 10, "batch_size": 20, "model.width": 8, "model.hidden": 8}
 SECONDS = 20.0  # no reader takes so long, whatever it is given
 Check = Callable[[Path, bytes], None]  # reads a damaged file: raises UserError, or asserts that it read the truth
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run with all its files, and small data sets."""
-    home = tmp_path_factory.mktemp("home")
-    before = os.environ.get("ATTNREPRO_RESULTS")
-    os.environ["ATTNREPRO_RESULTS"] = str(home / "results")
-    try:
-        source = identify("shapes")
-        recipe = fit_to_data(resolve("quadratic", budget="smoke", changes=TINY | {"epochs": 4}), source)
-        run = Run(recipe=recipe, source=source)
-        Session(torch.device("cpu")).finish(run, "attnrepro train quadratic")
-        for seed in range(1, 4):
-            ledger.append({"run_id": f"run-{seed}", "row": "quadratic", "seed": seed, "top1_last": seed / 7})
-        (home / "run").symlink_to(run.folder)
-    finally:
-        if before is None:
-            del os.environ["ATTNREPRO_RESULTS"]
-        else:
-            os.environ["ATTNREPRO_RESULTS"] = before
-    return home
 
 
 def draw_images(form: str) -> list[bytes]:
@@ -71,19 +42,6 @@ def draw_images(form: str) -> list[bytes]:
         Image.fromarray(drawn.integers(0, 255, (16, 16, 3), dtype=np.uint8)).save(buffer, form)
         images.append(buffer.getvalue())
     return images
-
-
-def same(one: Any, other: Any) -> bool:
-    """Say whether two results are equal to the bit, tensors and NaN included."""
-    if isinstance(one, torch.Tensor):
-        return (
-            one.dtype == other.dtype and one.shape == other.shape and one.numpy().tobytes() == other.numpy().tobytes()
-        )
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
-    if isinstance(one, list | tuple):
-        return len(one) == len(other) and all(same(a, b) for a, b in zip(one, other, strict=True))
-    return bool(one == other or (one != one and other != other))
 
 
 def reading(read: Callable[[Path], Any], path: Path) -> Check:
@@ -129,15 +87,6 @@ def data_check(root: Path) -> Check:
         assert len(found.train.images) == len(found.train.labels)
 
     return check
-
-
-def state_of(path: Path) -> Any:
-    return load_state(path, None, torch.device("cpu"))
-
-
-def weights_of(path: Path) -> Any:
-    weights = load_weights(path)
-    return [weights.recipe.to_json(), weights.tensors, weights.epoch]
 
 
 def make_parquet(folder: Path) -> Path:
@@ -188,7 +137,7 @@ def prepare(kind: str, home: Path, here: Path) -> tuple[Path, Check]:
     if kind == "structure":
         path = here / "structure.csv"
         path.write_bytes((MEASURED / path.name).read_bytes())
-        return path, committed(path, MEASURED, read_structure)
+        return path, committed(path, MEASURED, read_counts)
     source = home / "results" / "runs.csv" if kind == "ledger" else home / "run" / FILES[kind][0]
     path = here / source.name
     path.write_bytes(source.read_bytes())
@@ -276,46 +225,3 @@ def test_no_piece_can_be_cut_out_of_a_checked_file_unseen(tmp_path: Path) -> Non
                 checksummed_csv.read_file(path, "write it again")
                 read.append((start, end))
     assert not read
-
-
-class Bomb:
-    def __reduce__(self) -> tuple[object, tuple[str]]:
-        return os.mkdir, ("exploded",)
-
-
-@pytest.mark.parametrize("form", ["pickle", "torch", "torch in a state"])
-def test_a_bomb_in_a_checkpoint_does_not_go_off(form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    path = tmp_path / "last.pt"
-    if form == "pickle":
-        path.write_bytes(pickle.dumps(Bomb()))
-    else:
-        content = (
-            {"format": "attnrepro checkpoint 2", "identity": "x", "progress": Bomb()} if "state" in form else Bomb()
-        )
-        torch.save(content, path)
-    for read in (state_of, load_weights):
-        with pytest.raises(UserError, match=r"last\.pt"):
-            read(path)
-    assert not (tmp_path / "exploded").exists()
-    pickle.loads(path.read_bytes()) if form == "pickle" else torch.load(path, weights_only=False)  # a bomb indeed
-    assert (tmp_path / "exploded").exists()
-
-
-def test_a_checkpoint_whose_checksum_was_taken_away_is_refused(home: Path, tmp_path: Path) -> None:
-    for name, read in (("last.pt", state_of), ("best.safetensors", weights_of)):
-        content = (home / "run" / name).read_bytes()
-        place = content.rindex(b"attnrepro-sha256:")
-        path = tmp_path / name
-        path.write_bytes(content[:place] + b"attnrepro-sha255:" + content[place + 17 :])
-        with pytest.raises(UserError, match="checksum is gone"):
-            read(path)
-
-
-def test_checkpoints_from_before_there_were_checksums_are_read(home: Path, tmp_path: Path) -> None:
-    state = torch.load(home / "run" / "last.pt", weights_only=True)
-    torch.save(state | {"format": "attnrepro checkpoint 1"}, tmp_path / "last.pt")
-    assert same(state_of(tmp_path / "last.pt")["model"], state["model"])
-    facts = manifest.read(home / "run")
-    (tmp_path / "manifest.json").write_text(json.dumps(facts | {"format": "attnrepro manifest 1"}))
-    assert manifest.read(tmp_path)["recipe"] == facts["recipe"]

@@ -1,8 +1,8 @@
 """Claims of the ECE 176 report on stacked self-attention (SAN on CIFAR-10)."""
 
 from paper_tables.claims.claim import Claim
+from paper_tables.claims.convergence import lower, sooner
 from paper_tables.claims.costs import faster, lighter
-from paper_tables.claims.curves import lower, sooner
 from paper_tables.claims.questions import better, proven, ratio
 
 _RUNS = "CIFAR-10, paper budget, several seeds"
@@ -10,7 +10,7 @@ _KINDS = ("pair", "patch")
 
 
 def count_convolutions(pairwise: bool, blocks: int, transitions: int) -> int:
-    """Return the convolutions of a SAN: 7 a pairwise block, 6 a patchwise one, a stem, and one a transition."""
+    """Return the convolutions of a SAN: 7 per pairwise block, 6 per patchwise one, a stem, and one per transition."""
     return (7 if pairwise else 6) * blocks + 1 + transitions
 
 
@@ -66,15 +66,20 @@ CLAIMS = (
         note="Figure 4 shows 200 epochs of the proposed network and 250 of the baseline.",
     ),
     Claim(
+        id="ece-4b",
+        statement="Pairwise: the proposed network's loss falls in fewer epochs.",
+        source="ECE 176 report, section 5, inference 1 (page with Figure 4)",
+        needs="training histories of both, several seeds",
+        parts=(sooner("ece176-proposed-pair", "ece176-baseline-pair", "train_loss"),),
+        note="Averaged over all levels of the loss that both reach; the printed plot was read at four epochs.",
+    ),
+    Claim(
         id="ece-5",
-        statement="Patchwise: the proposed network's training loss is at 1.8, 1.6, 1.4 and 1.2 sooner, and ends lower.",
+        statement="Patchwise: the proposed network's training loss falls in fewer epochs, and ends lower.",
         source="ECE 176 report, section 5, inference 2, Figure 4",
         needs="training histories of both, several seeds",
         parts=(
-            *(
-                sooner("ece176-proposed-patch", "ece176-baseline-patch", level, "train_loss")
-                for level in (1.8, 1.6, 1.4, 1.2)
-            ),
+            sooner("ece176-proposed-patch", "ece176-baseline-patch", "train_loss"),
             lower("ece176-proposed-patch", "ece176-baseline-patch", "last"),
         ),
         note="On the authors' own curve it ends higher, 1.105 against 1.00, flat from epoch 60 on.",

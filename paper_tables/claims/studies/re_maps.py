@@ -1,141 +1,25 @@
-"""Claims of the [Re] report on attention maps: C05-C09, C13, C18, C19, C24, from the numbers beside the figures.
+"""Claims of the [Re] report on attention maps: C05-C09, C13, C18, C19, C24, C29, C31, C33.
 
-A figure of ``attnrepro plot-attention`` writes them, a record a head and layer (``figures/maps/quantities.py``). The
-report shows maps and prints no numbers, so each limit is ours and named. The heads of a run give one number, and runs
-are what is tested over: heads of one network are no independent draws.
+They are judged by the numbers beside the figures: see ``re_heads.py``.
 """
 
-import math
-from collections.abc import Callable, Sequence
-from statistics import fmean, median
-
-from paper_tables.claims.claim import Claim, Missing, Outcome, Part
-from paper_tables.claims.evidence import Evidence, Head
-from paper_tables.claims.tested import Limit, hold_against
-from reproduce.recipes.registry import ENTRIES
-
-Measure = Callable[[Sequence[Head]], float]
-_ONE_IMAGE = "the figure was drawn from a single image"
-
-
-def heads(row: str, kind: str, label: str, measure: Measure, columns: tuple[str, ...], limit: Limit) -> Part:
-    """Return the part that a number of the heads of each of ``row``'s networks keeps to ``limit``.
-
-    ``columns`` are those that ``measure`` reads; of several epochs in a figure the last counts.
-    """
-
-    def examine(evidence: Evidence) -> Outcome | Missing:
-        found = evidence.maps(row, kind, ("layer", *columns))
-        if isinstance(found, Missing):
-            return found
-        values = []
-        for records in found.runs:
-            last = max(record.get("epoch", 0.0) for record in records)
-            kept = [record for record in records if record.get("epoch", 0.0) == last]
-            empty = [name for name in columns if any(math.isnan(record[name]) for record in kept)]
-            if empty:
-                lacking = _ONE_IMAGE if empty[0] == "image_variance" else f"a figure has no '{empty[0]}' of some head"
-                return Missing(lacking, _again(row, kind))
-            values.append(measure(kept))
-        if not all(map(math.isfinite, values)):
-            return Missing(f"{limit.test}: nothing to divide by, heads of the earlier layers are all equal")
-        outcome = hold_against(values, limit, found.basis, found.obstacles)
-        return Outcome(**{**vars(outcome), "commands": found.commands})
-
-    return Part(label=f"{row}: {label}", examine=examine, rows=(row,))
-
-
-def share(records: Sequence[Head], test: Callable[[Head], bool]) -> float:
-    """Return the share of heads that ``test`` says yes to."""
-    return sum(map(test, records)) / len(records)
-
-
-def late(records: Sequence[Head], layers: int = 2) -> tuple[list[Head], list[Head]]:
-    """Return the heads of the earlier layers and of the last ``layers``; of all layers where there are no earlier."""
-    deepest = max(record["layer"] for record in records)
-    after = [record for record in records if record["layer"] > deepest - layers]
-    return [record for record in records if record["layer"] <= deepest - layers] or after, after
-
-
-def rank_correlation(records: Sequence[Head], name: str) -> float:
-    """Return Spearman's correlation of ``name`` with the layer over all heads."""
-    from scipy import stats
-
-    if 1 in (len({record[key] for record in records}) for key in (name, "layer")):
-        return 0.0  # nothing changes from layer to layer
-    return float(stats.spearmanr([r["layer"] for r in records], [r[name] for r in records]).statistic)
-
-
-def tokens(row: str) -> int:
-    """Return the number of positions that a head of the paper-scale row distributes its weight over."""
-    model = ENTRIES[row].recipe.model
-    return (model.image_size // getattr(model, "patch", 1)) ** 2
-
-
-def _again(row: str, kind: str) -> tuple[str, ...]:
-    flags = {"query": "--query-pixel --images 50", "average": "--average --images 50", "centers": "--centers"}
-    return (f"attnrepro plot-attention {row} {flags[kind]}",)
-
-
-def _of_heads(value: float, test: str, row: str = "learned") -> Limit:
-    """Return a limit for a share of the heads, which come one by one."""
-    model = ENTRIES[row].recipe.model
-    return Limit(value, "of heads", test, step=1 / (getattr(model, "heads", 1) * getattr(model, "depth", 1)))
-
-
-def _localised(records: Sequence[Head]) -> float:
-    return share(records, lambda head: head["sigma_long"] <= 0.85)  # half of its mass within one pixel
-
-
-def _grid(records: Sequence[Head]) -> float:
-    return median({record["layer"]: record["layer_distinct_pixels"] for record in records}.values())
-
-
-def _elongation(records: Sequence[Head]) -> float:
-    before, after = (share(part, lambda head: head["condition"] > 3) for part in late(records))
-    return after - before
-
-
-def _rarer(one: Callable[[Head], bool], other: Callable[[Head], bool]) -> Measure:
-    return lambda records: min(share(records, one), share(records, other))
-
-
-def _deviation(head: Head) -> float:
-    """Return the deviation over images relative to a uniform weight."""
-    return tokens("learned-content") * math.sqrt(head["image_variance"])
-
-
-def _most_variance(records: Sequence[Head]) -> float:
-    return max(record["image_variance"] for record in records)
-
-
-def _late_spread(records: Sequence[Head]) -> float:
-    before, after = (fmean(head["head_spread"] for head in part) for part in late(records))
-    return after / before if before else math.inf
-
-
-def _least_divergence(records: Sequence[Head]) -> float:
-    return min(record["layer_divergence"] for record in records)
-
-
-def _grows(row: str, kind: str, label: str, name: str) -> Part:
-    limit = Limit(0.2, "rho", "Spearman with the layer > 0.2")
-    return heads(row, kind, label, lambda records: rank_correlation(records, name), (name,), limit)
-
-
-def _lies_on_grid(row: str) -> tuple[Part, Part]:
-    pixel = heads(row, "centers", "half of the heads on one pixel", _localised, ("sigma_long",),
-                  _of_heads(0.5, "share with sigma <= 0.85 is at least half", row))  # fmt: skip
-    count = Limit(7, "pixels", "median count of pixels under centres is at least 7", step=1)
-    return pixel, heads(row, "centers", "seven or more pixels a layer", _grid, ("layer_distinct_pixels",), count)
-
-
-def _late_heads(row: str, say_something: bool) -> Part:
-    label = "late heads differ" if say_something else "late heads are alike"
-    test = f"spread of heads, last two layers over others, {'>=' if say_something else '<='} 0.5"
-    limit = Limit(0.5, "x", test, reached=say_something)
-    return heads(row, "query", label, _late_spread, ("head_spread",), limit)
-
+from paper_tables.claims.claim import Claim
+from paper_tables.claims.studies.re_heads import (
+    elongation,
+    grows,
+    heads,
+    late_heads,
+    late_support,
+    least_divergence,
+    lies_on_grid,
+    most_variance,
+    of_heads,
+    rarer,
+    relative_deviation,
+    share,
+    strips_and_patches,
+)
+from paper_tables.claims.tested import Limit
 
 _FIGURE = "trained networks' maps, several seeds"
 CLAIMS = (
@@ -144,7 +28,7 @@ CLAIMS = (
         statement="Quadratic heads end up on single pixels that form a grid around the query.",
         source="[Re] section 3.2.1, lines 119-121, Figure 2",
         needs=f"{_FIGURE}: centres",
-        parts=(*_lies_on_grid("quadratic"), *_lies_on_grid("quadratic-aniso")),
+        parts=(*lies_on_grid("quadratic"), *lies_on_grid("quadratic-aniso")),
     ),
     Claim(
         id="C06",
@@ -152,9 +36,9 @@ CLAIMS = (
         source="[Re] sections 3.2.1 (lines 121-123) and 4.4 (lines 233-234)",
         needs=f"{_FIGURE}: centres and query maps",
         parts=(
-            _grows("quadratic", "centers", "centres move out", "distance"),
+            grows("quadratic", "centers", "centres move out", "distance"),
             *(
-                _grows(row, "query", "attended distance grows", "attended_distance")
+                grows(row, "query", "attended distance grows", "attended_distance")
                 for row in ("learned", "learned-content-ha")
             ),
         ),
@@ -169,9 +53,9 @@ CLAIMS = (
                 "quadratic-aniso",
                 "centers",
                 "late heads are longer",
-                _elongation,
+                elongation,
                 ("condition",),
-                _of_heads(0.0, "share with condition > 3, last two layers minus others, above 0"),
+                of_heads(0.0, "share with condition > 3, last two layers minus others, above 0"),
             ),
         ),
     ),
@@ -185,9 +69,9 @@ CLAIMS = (
                 "learned",
                 "query",
                 "both kinds of head",
-                _rarer(lambda head: head["largest"] >= 0.5, lambda head: head["support"] >= 16),
+                rarer(lambda head: head["largest"] >= 0.5, lambda head: head["support"] >= 16),
                 ("largest", "support"),
-                _of_heads(0.1, "rarer kind at least a tenth: largest weight >= 0.5, support >= 16 pixels"),
+                of_heads(0.1, "rarer kind at least a tenth: largest weight >= 0.5, support >= 16 pixels"),
             ),
         ),
     ),
@@ -201,11 +85,9 @@ CLAIMS = (
                 "learned-content",
                 "query",
                 "both kinds of head",
-                _rarer(lambda head: _deviation(head) < 0.1, lambda head: _deviation(head) > 0.5),
+                rarer(lambda head: relative_deviation(head) < 0.1, lambda head: relative_deviation(head) > 0.5),
                 ("image_variance",),
-                _of_heads(
-                    0.1, "rarer kind at least a tenth: deviation over images < 0.1 and > 0.5 of a uniform weight"
-                ),
+                of_heads(0.1, "rarer kind at least a tenth: deviation over images < 0.1 and > 0.5 of a uniform weight"),
             ),
         ),
     ),
@@ -215,9 +97,9 @@ CLAIMS = (
         source="[Re] sections 3.4.2 (lines 177-178) and 4.4 (lines 234-235)",
         needs=f"{_FIGURE}: query pixel",
         parts=(
-            _late_heads("learned-content", say_something=False),
-            _late_heads("learned-content-16h", say_something=False),
-            _late_heads("learned-content-ha", say_something=True),
+            late_heads("learned-content", say_something=False),
+            late_heads("learned-content-16h", say_something=False),
+            late_heads("learned-content-ha", say_something=True),
         ),
     ),
     Claim(
@@ -230,7 +112,7 @@ CLAIMS = (
                 "learned-content-ha",
                 "query",
                 "layers differ",
-                _least_divergence,
+                least_divergence,
                 ("layer_divergence",),
                 Limit(0.05, "bits", "least mean divergence to other layers > 0.05 bits"),
             ),
@@ -248,7 +130,7 @@ CLAIMS = (
                 "half of the heads on one shift",
                 lambda records: share(records, lambda head: head["top_offset_share"] > 0.5),
                 ("top_offset_share",),
-                _of_heads(0.5, "share with > 0.5 of the weight on one shift is at least half"),
+                of_heads(0.5, "share with > 0.5 of the weight on one shift is at least half"),
             ),
         ),
     ),
@@ -262,7 +144,7 @@ CLAIMS = (
                 "learned",
                 "average",
                 "the same for every image",
-                _most_variance,
+                most_variance,
                 ("image_variance",),
                 Limit(1e-9, "variance", "largest variance over images <= 1e-9", reached=False),
             ),
@@ -270,10 +152,62 @@ CLAIMS = (
                 "learned-content",
                 "average",
                 "changes with the image",
-                _most_variance,
+                most_variance,
                 ("image_variance",),
                 Limit(1e-9, "variance", "largest variance over images > 1e-9"),
             ),
         ),
+    ),
+    Claim(
+        id="C29",
+        statement="Some Gaussian heads look at a thin strip of pixels, others uniformly at a large patch.",
+        source="[Re] section 3.4.2, lines 178-180, Figure 2",
+        needs=f"{_FIGURE}: centres",
+        parts=(
+            heads(
+                "quadratic-aniso",
+                "centers",
+                "both kinds of head",
+                strips_and_patches,
+                ("sigma_short", "condition"),
+                of_heads(1 / 54, "rarer kind at least one head: one pixel wide and 3 times as long; 4 pixels wide"),
+            ),
+        ),
+        note="Widths are standard deviations in pixels of the 16x16 map; a strip needs the non-isotropic form.",
+    ),
+    Claim(
+        id="C31",
+        statement="Late heads are sparse in normal attention and no longer in hierarchical attention.",
+        source="[Re] sections 3.4.2 (lines 177-178) and 4.4 (lines 234-235), Figures 3b and 8b",
+        needs=f"{_FIGURE}: query pixel",
+        parts=tuple(
+            heads(
+                row,
+                "query",
+                f"the last two layers see {'' if wide else 'less than '}16 pixels{' or more' if wide else ''}",
+                late_support,
+                ("support",),
+                Limit(16, "pixels", f"mean support, last two layers, {'>=' if wide else '<='} 16", reached=wide),
+            )
+            for row, wide in (("learned-content", False), ("learned-content-ha", True))
+        ),
+        note="Support is exp(entropy), the number of pixels that a head as good as looks at; 16 of 256 is our limit.",
+    ),
+    Claim(
+        id="C33",
+        statement="Every layer attends to another pattern even where there are more layers than needed.",
+        source="[Re] section 4.4, lines 246-247",
+        needs="maps of trained networks with twice the layers, several seeds",
+        parts=(
+            heads(
+                "learned-content-ha model.depth=12",
+                "query",
+                "layers differ",
+                least_divergence,
+                ("layer_divergence",),
+                Limit(0.05, "bits", "least mean divergence to other layers > 0.05 bits"),
+            ),
+        ),
+        note="Twelve layers are our choice of more than necessary; C18 asks the same of the report's six.",
     ),
 )

@@ -1,10 +1,14 @@
-"""Claims of the [Re] report that need no training: C15, C16, C21, C22, from counts, closed forms and small sums."""
+"""Claims of the [Re] report that need no training: C15, C16, C21, C22, C32, C34.
+
+They are answered by counts, closed forms and small sums.
+"""
 
 import math
 from typing import Any
 
-from paper_tables.claims.claim import Claim, Missing, Outcome, Part
+from paper_tables.claims.claim import Claim, Part
 from paper_tables.claims.evidence import Evidence
+from paper_tables.claims.outcome import Missing, Outcome
 from paper_tables.claims.questions import as_printed, fact, proven, ratio
 from paper_tables.claims.studies.re_runs import PAIRS
 from paper_tables.claims.tested import side
@@ -33,6 +37,40 @@ def _depth_is_free(row: str) -> Part:
     what = "passes" if row.startswith("san") else "layers"
     first = FIRST_DEPTH[what]
     return fact(f"{row}, {first} to {first + len(DEPTHS[row]) - 1} {what}", examine)
+
+
+def keep_hierarchical(depth: int, tokens: int = 256, width: int = 400, heads: int = 9, inner: int = 512) -> int:
+    """Return the numbers that ``depth`` shared layers keep for their backward pass, per image.
+
+    Per layer: queries, values and the context of every head, its map, the two normalised sums and the MLP; the keys
+    once, since all layers share them.
+    """
+    layer = 3 * heads * tokens * width + heads * tokens**2 + tokens * (2 * width + 2 * inner)
+    return depth * layer + heads * tokens * width
+
+
+def _deepen(of: int) -> tuple[bool, float]:
+    """Return whether twelve layers need no more than six: of weights (0), of numbers kept (1)."""
+    weights = dict(zip(range(FIRST_DEPTH["layers"], 13), DEPTHS["learned-content-ha"], strict=True))
+    growth = (weights[12] / weights[6], keep_hierarchical(12) / keep_hierarchical(6))[of]
+    return growth <= 1, growth
+
+
+def turn_image(lacks: bool) -> tuple[bool, float]:
+    """Convolve an image and the same turned by 90 degrees: how much of the output is another, turned back or not.
+
+    Returns whether that is what is claimed, and the smaller of both shares of change: rotation invariance is neither.
+    """
+    import numpy as np
+    from scipy.signal import correlate
+
+    random = np.random.default_rng(4)
+    image, kernel = random.normal(size=(9, 9)), random.normal(size=(3, 3))
+    straight = correlate(image, kernel, mode="valid", method="direct")
+    turned = correlate(np.rot90(image), kernel, mode="valid", method="direct")
+    size = np.abs(straight).mean()
+    changes = [float(np.abs(turned - other).mean() / size) for other in (straight, np.rot90(straight))]
+    return (min(changes) > 0.1) == lacks, min(changes)
 
 
 def _imitates_convolution() -> tuple[bool, float]:
@@ -91,7 +129,6 @@ CLAIMS = (
         needs="structure",
         parts=tuple(ratio(plain, changed, 5.0, math.inf) for plain, changed in PAIRS),
         table="hierarchical",
-        printed=True,
     ),
     Claim(
         id="C15b",
@@ -100,7 +137,6 @@ CLAIMS = (
         needs="structure",
         parts=tuple(ratio(plain, changed, 4.0, 6.0) for plain, changed in PAIRS),
         table="hierarchical",
-        printed=True,
         note="The printed sizes give 1/6.2, 1/10.7, 1/10.4 and 1/5.7 (D4).",
     ),
     Claim(
@@ -144,5 +180,24 @@ CLAIMS = (
             ),
             proven("with positions", lambda: ((e := _shuffles(True)) > 0.1, e), "largest error", "broken: above 0.1"),
         ),
+    ),
+    Claim(
+        id="C32",
+        statement="Hierarchical models can be made deeper without more memory.",
+        source="[Re] section 4.4, lines 244-245",
+        needs="closed form of weights and of what the backward pass keeps",
+        parts=(
+            proven("weights, 12 layers over 6", lambda: _deepen(0), "x", "at most 1x"),
+            proven("kept for the backward pass, 12 layers over 6", lambda: _deepen(1), "x", "at most 1x"),
+        ),
+        note="Weights are shared, but every layer keeps its maps and inputs for the backward pass.",
+    ),
+    Claim(
+        id="C34",
+        statement="Convolution lacks rotation invariance.",
+        source="[Re] section 1, line 34",
+        needs="computation",
+        parts=(proven("output of a turned image", lambda: turn_image(lacks=True), "share changed", "above 0.1"),),
+        note="The SAN review says the opposite (san-10).",
     ),
 )

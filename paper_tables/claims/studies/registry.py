@@ -1,17 +1,35 @@
 """The studies and their claims: what ``attnrepro claims`` knows."""
 
-from paper_tables.claims.claim import Study
-from paper_tables.claims.studies import augmented, ece176, gates, re_maps, re_runs, re_structure, scenes
+import itertools
+import re
+
+from paper_tables.claims.claim import Claim, Study
+from paper_tables.claims.studies import (
+    augmented,
+    ece176,
+    gates,
+    operators,
+    re_maps,
+    re_runs,
+    re_structure,
+    re_training,
+    scenes,
+)
 from reproduce.errors import UserError, did_you_mean
 
-_RE = sorted((*re_runs.CLAIMS, *re_structure.CLAIMS, *re_maps.CLAIMS), key=lambda claim: (int(claim.id[1:3]), claim.id))
+
+def _in_order(*groups: tuple[Claim, ...]) -> tuple[Claim, ...]:
+    """Return claims by the number in their id."""
+    return tuple(sorted(itertools.chain(*groups), key=lambda claim: (int(re.findall(r"\d+", claim.id)[0]), claim.id)))
+
+
 STUDIES: dict[str, Study] = {
     study.name: study
     for study in (
         Study(
             name="re",
             title="[Re] On the Relationship between Self-Attention and Convolutional Layers",
-            claims=tuple(_RE),
+            claims=_in_order(re_runs.CLAIMS, re_training.CLAIMS, re_structure.CLAIMS, re_maps.CLAIMS),
             tables=("accuracy", "heads", "hierarchical", "logged"),
             aliases=("relationship", "hierarchical-attention"),
         ),
@@ -25,7 +43,7 @@ STUDIES: dict[str, Study] = {
         Study(
             name="san-review",
             title="Review of self-attention networks, and SAN15 on Intel scenes",
-            claims=scenes.CLAIMS,
+            claims=_in_order(operators.CLAIMS, scenes.CLAIMS),
             tables=("scenes", "imagenet"),
             aliases=("scenes", "san", "imagenet"),
             trials=3_000,

@@ -1,7 +1,7 @@
 """Several suites in one go, and one summary of them: what `attnrepro bench --gpu` does with no more words.
 
-overview = measure_overview("cuda", repetitions=None)
-summarise(overview)                      # a line per case: ms, share of the roof, speed-ups, memory
+overview = plan_overview("cuda", roof=(4.8e12, 67e12))     # or measure_overview, on a GPU
+summarise(overview)                                        # a line per case
 """
 
 from collections.abc import Mapping, Sequence

@@ -31,6 +31,13 @@ def weigh_more_rows_than_are_held():
     return [module.attend(inputs, None, None, 1e-5, WINDOW, "difference")[:2] for module in (launch_pair, pair)]
 
 
+def learn_pair():
+    inputs = make_pair(WINDOW, 8, 8, 20, 20, 3, 2, "difference", batch=7)
+    out, grad = pair.attend(inputs, None, None, 1e-5, WINDOW, "difference"), torch.randn(7, 6, 8, 8).double()
+    rest = inputs, *out[1:], True, 1e-5, WINDOW, "difference"
+    return [module.attend_backward(grad, None, *rest)[:3] for module in (launch_pair, pair)]
+
+
 def infer_pair():
     inputs, given = make_pair(WINDOW, 8, 8, 20, 20, 3, 2, "difference", batch=7), (torch.zeros(20).double(),) * 2
     return [module.attend(inputs, *given, 1.0, WINDOW, "difference", False)[:1] for module in (launch_pair, pair)]
@@ -46,7 +53,7 @@ USES = {
     "tile.cuh": (train_pair,),
     "outer.cuh": (learn_patch,),
     "infer.cu": (infer_pair,),
-    "pair.cu": (train_pair, weigh_more_rows_than_are_held),
+    "pair.cu": (train_pair, weigh_more_rows_than_are_held, learn_pair),
 }
 
 

@@ -1,7 +1,7 @@
 """Kernels launched on torch's device and current stream, their arguments checked and packed."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -13,6 +13,7 @@ from reproduce.kernels.cuda.compile import Macros, get_kernel
 
 THREADS = 256  # of a block, as in common.cuh
 GRID = 2**31 - 1, 65_535, 65_535  # blocks at most: CUDA C++ Programming Guide, technical specifications
+OBSERVERS: list[Callable[..., None]] = []  # told of launches on the device "meta", see `traffic`
 
 
 @lru_cache(maxsize=64)
@@ -37,9 +38,13 @@ def run(source: str, kernel: str, macros: Macros, grid: tuple[int, int, int], *a
         return
     if any(blocks > most for blocks, most in zip(grid, GRID, strict=True)):
         raise ValueError(f"shape: {kernel} would need a grid of {grid} blocks, and CUDA takes at most {GRID}")
+    device = next(a.device for a in arguments if isinstance(a, Tensor))
+    if device.type == "meta":  # there is nothing to launch on; who counts is told
+        for observe in OBSERVERS:
+            observe(source, kernel, grid, arguments)
+        return
     import cupy
 
-    device = next(a.device for a in arguments if isinstance(a, Tensor))
     values = [pack(argument) for argument in arguments]
     stream = get_stream(torch.cuda.current_stream(device).cuda_stream, device.index)
     with torch.cuda.device(device), cupy.cuda.Device(device.index), stream:

@@ -138,7 +138,7 @@ def test_mini_models_and_untimed_runs_tell_no_hours(tmp_path):
     step = summarise_runs([], tmp_path).standings[0].step
     assert step.hours is None
     assert "not measured here" in step.say_hours()
-    assert step.commands[1] == f"attnrepro bench --cpu --suite train --rows {PATCH}"
+    assert step.commands[1] == f"attnrepro bench --cpu --suite train --rows {PATCH}/fp32"
 
 
 def test_printed_means_are_planned_for_with_their_own_spread(tmp_path):

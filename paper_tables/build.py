@@ -1,6 +1,7 @@
 """From recipes and ledgers to a table: published | ours | committed | verdict | command. No torch.
 
-table = build("hierarchical", plan(rows, variant="described", budget="smoke"), ledger.read(), committed_runs())
+plan = plan_table(find_table("hierarchical"), variant="described", budget="smoke")
+table = build("hierarchical", plan, ledger.read(), committed_runs())
 table.rows[0].verdict.word          # agrees | differs | undecided | not comparable | not run
 
 A cell takes only runs of the planned recipe; what was not run stays empty and names its command. Nothing is estimated.

@@ -1,7 +1,7 @@
 """The key layout of SAN's official checkpoints, and the same weights under our names: both ways, nothing computed.
 
-    tensors = from_official(state_dict)          # of SanNetwork; keys with or without the prefix ``module.``
-    state_dict = to_official(tensors)
+    tensors = from_official(theirs)          # of SanNetwork; keys with or without the prefix ``module.``
+    again = to_official(tensors)
 
 Order within tensors is the same on both sides: gamma reads [relation, x, y] pairwise and [phi, psi channel by channel,
 tap fast] patchwise, and writes weight channel slow, tap fast (hszhao/SAN, lib/sa). Only the names differ, and that our

@@ -1,6 +1,6 @@
 """What a network costs on this machine: latency by the report's protocol, peak memory.
 
-latency_ms(model, image_size=32, repetitions=300)
+latency_ms(model, image_size=32, warmups=20, repetitions=300)
 """
 
 import contextlib

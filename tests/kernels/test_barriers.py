@@ -8,9 +8,9 @@ import torch
 from reproduce.kernels import Window
 from reproduce.kernels.cpu import pair, patch
 from reproduce.kernels.cuda import compile as load
+from reproduce.kernels.cuda import launcher, tiling
 from reproduce.kernels.cuda import pair as launch_pair
 from reproduce.kernels.cuda import patch as launch_patch
-from reproduce.kernels.cuda import tiling
 from tests.kernels import host
 from tests.kernels.test_cuda_text import make_pair, make_patch
 
@@ -69,7 +69,7 @@ def agree(use):
 
 @pytest.mark.parametrize(("file", "place"), BARRIERS)
 def test_a_missing_barrier_is_noticed(file, place, monkeypatch, tmp_path):
-    monkeypatch.setattr(load, "run", host.run)
+    monkeypatch.setattr(launcher, "run", host.run)
     monkeypatch.setattr(tiling, "BLOCKS", 1)
     monkeypatch.setattr(host, "folder", lambda: tmp_path)  # the loader knows libraries by their path
     monkeypatch.setattr(load, "read_source", without_barrier(file, place))
@@ -81,6 +81,6 @@ def test_a_missing_barrier_is_noticed(file, place, monkeypatch, tmp_path):
 
 
 def test_with_all_barriers_they_agree(monkeypatch):
-    monkeypatch.setattr(load, "run", host.run)
+    monkeypatch.setattr(launcher, "run", host.run)
     monkeypatch.setattr(tiling, "BLOCKS", 1)
     assert all(agree(use) for uses in USES.values() for use in uses)

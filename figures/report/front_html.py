@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from figures.report.summary.standing import Finding, Standing
 from figures.report.summary.summary import Summary
-from figures.report.summary.wording import explain_ways, say_open
+from figures.report.summary.wording import explain_ways, say_open, say_slips
 from paper_tables.claims.outcome import WORDS
 from paper_tables.claims.sheet import TONES
 
@@ -68,9 +68,7 @@ def _slips(standing: Standing) -> str:
         f'<li>{escape(one.title)} <small><a href="#{one.number}">{one.number}</a></small></li>'
         for one in standing.slips
     )
-    count = len(standing.slips)
-    said = f"{count} place{'s' * (count > 1)} where its text and its tables or code disagree"
-    return f'<details class="fold"><summary>{said}</summary><ul>{lines}</ul></details>'
+    return f'<details class="fold"><summary>{say_slips(standing)}</summary><ul>{lines}</ul></details>'
 
 
 def _step(standing: Standing) -> str:

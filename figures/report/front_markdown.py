@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from figures.report.summary.standing import Finding, Standing
 from figures.report.summary.summary import Summary
-from figures.report.summary.wording import explain_ways, say_open
+from figures.report.summary.wording import explain_ways, say_open, say_slips
 from paper_tables.formats.markup import escape_markdown
 
 
@@ -22,12 +22,18 @@ def write_standings(summary: Summary) -> list[str]:
     return lines
 
 
+def fold(title: str, lines: Iterable[str]) -> list[str]:
+    """Return ``lines`` under a title that opens them."""
+    shown = title.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return ["<details>", f"<summary>{shown}</summary>", "", *lines, "", "</details>", ""]
+
+
 def _standing(standing: Standing) -> Iterable[str]:
     yield from _findings("Settled", standing.settled)
     yield from _findings("Contradicted", standing.contradicted)
     if standing.slips:
-        slips = "; ".join(f"{one.number} {escape_markdown(one.title)}" for one in standing.slips)
-        yield from (f"Text against [tables and code](#deviations): {slips}.", "")
+        slips = [f"- **{one.number}** {escape_markdown(one.title)}" for one in standing.slips]
+        yield from fold(say_slips(standing), slips)
     yield from (f"**Open.** {escape_markdown(say_open(standing))}", "")
     if standing.step is None:
         yield from ("**Cheapest next step.** None: no number of runs would settle a printed accuracy more.", "")

@@ -138,7 +138,7 @@ def test_mini_models_and_untimed_runs_tell_no_hours(tmp_path):
     step = summarise_runs([], tmp_path).standings[0].step
     assert step.hours is None
     assert "not measured here" in step.say_hours()
-    assert step.commands[1] == f"attnrepro bench --cpu --suite train --rows {PATCH}"
+    assert step.commands[1] == f"attnrepro bench --cpu --suite train --rows {PATCH}/fp32"
 
 
 def test_printed_means_are_planned_for_with_their_own_spread(tmp_path):
@@ -150,10 +150,12 @@ def test_printed_means_are_planned_for_with_their_own_spread(tmp_path):
 
 
 def test_single_printed_numbers_contradict_and_never_settle(tmp_path):
-    (standing,) = summarise_runs([], tmp_path, "augmented").standings
+    summary = summarise_runs([], tmp_path, "augmented")
+    (standing,) = summary.standings
     assert {"aa-3", "aa-4"} <= {one.mark for one in standing.contradicted if one.way == "single printed numbers"}
     assert "single printed numbers" not in {one.way for one in standing.settled}
     assert {one.number for one in standing.slips} >= {"A3", "A8"}
+    assert "bear out 0 more, and contradict 3 (3 by numbers of one run each)." in summary.paragraph
 
 
 def test_both_forms_say_the_same(plan, tmp_path):

@@ -83,7 +83,9 @@ def _say_claims(
     ran = _count_sides(standings, "runs")
     yield f"By training, {ran[0]} hold and {ran[1]} fail." if any(ran) else "No claim is decided by training yet."
     print_ = _count_sides(standings, "printed numbers", "single printed numbers")
-    yield f"The papers' own numbers bear out {print_[0]} more, and contradict {print_[1]}."
+    single = sum(_count_sides(standings, "single printed numbers"))
+    of_one = f" ({single} by numbers of one run each)" if single else ""
+    yield f"The papers' own numbers bear out {print_[0]} more, and contradict {print_[1]}{of_one}."
     slips = sum(len(one.slips) for one in standings)
     yield f"In {slips} places text, tables and code of the studies contradict each other."
     waiting = sum(len(one.open_claims) for one in standings)

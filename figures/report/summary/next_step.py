@@ -49,7 +49,7 @@ class Step:
     @property
     def commands(self) -> tuple[str, ...]:
         """The command that makes the runs, and the one that measures their hours where nobody has."""
-        measure = f"attnrepro bench --cpu --suite train --rows {self.accuracy.row.row}"
+        measure = f"attnrepro bench --cpu --suite train --rows {self.accuracy.row.row}/fp32"
         return (self.command,) if self.hours is not None else (self.command, measure)
 
 

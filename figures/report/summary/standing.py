@@ -22,8 +22,8 @@ Way = Literal["structure", "arithmetic", "printed numbers", "single printed numb
 WAYS: Mapping[Way, str] = {
     "structure": "counted in the networks that the repository builds",
     "arithmetic": "closed forms and small computations",
-    "printed numbers": "the paper's own means of several runs, tested",
-    "single printed numbers": "the paper's own numbers of one run each: arithmetic, no test over seeds",
+    "printed numbers": "the paper's own, with deviations of several runs, tested",
+    "single printed numbers": "the paper's own, of one run each: no test over seeds",
     "runs": "networks trained here, at the paper's budget, size and data",
 }
 

@@ -5,7 +5,8 @@ from figures.report.summary.standing import WAYS, Standing
 
 def explain_ways() -> str:
     """Return what the words beside settled and contradicted claims mean."""
-    return "How it is known: " + "; ".join(f"{way}: {meaning}" for way, meaning in WAYS.items()) + "."
+    ways = ", ".join(f"{way} ({meaning})" for way, meaning in WAYS.items())
+    return f"How it is known: {ways}. The cheapest step is the one of the fewest multiply-accumulates, as counted."
 
 
 def say_open(standing: Standing) -> str:
@@ -18,3 +19,9 @@ def say_open(standing: Standing) -> str:
     total = len(standing.open_claims)
     said = f"{total} claim{'s' * (total != 1)}" + (f" ({', '.join(claims)})" if claims else "")
     return f"{said}, and {standing.open_accuracies} of {standing.accuracies} printed accuracies."
+
+
+def say_slips(standing: Standing) -> str:
+    """Return in how many places text, tables and code of a study contradict each other."""
+    count = len(standing.slips)
+    return f"{count} place{'s' * (count != 1)} where its text and its tables or code disagree"

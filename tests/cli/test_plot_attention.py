@@ -152,7 +152,7 @@ def test_untrained_weights_are_called_so() -> None:
         ("learned --query-pixel 32,0", "outside the image", "0 to 31"),
         ("learned --query-pixel 4", "is no pixel", "ROW,COL"),
         ("learned --average --layers 3", "no layer 3", "layers 1 to 2"),
-        ("learned --average --reading R9", "no reading is called", "R0"),
+        ("learned --average --reading R9", "no reading is called", "R3"),
         ("learned --average --image nothing.png", "no image at", "--image test:16"),
         ("learned --average --image text.png", "cannot be read as an image", "PNG"),
         ("learned --average --image test:9999", "no test image 9999", "counted from 0"),

@@ -1,6 +1,5 @@
 """The report in a real headless Chromium: silent, themed, printable, and no wider than a phone."""
 
-import base64
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from figures.report.write import write_report
-from tests.browser.devtools import Browser, find_chromium
+from tests.browser.chromium import Browser, find_chromium
 
 pytestmark = pytest.mark.skipif(
     find_chromium() is None, reason="no Chromium here: apt-get install chromium, or set CHROMIUM to its path"
@@ -23,8 +22,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    with Browser(tmp_path_factory.mktemp("profile")) as started:
+def browser() -> Iterator[Browser]:
+    with Browser() as started:
         yield started
 
 
@@ -112,10 +111,10 @@ def test_verdicts_are_words_and_everything_has_a_name(address: str, browser: Bro
 
 def test_it_prints(address: str, browser: Browser, tmp_path: Path) -> None:
     page = browser.open(address, width=1360, height=900, dark=True)
-    page.send("Emulation.setEmulatedMedia", media="print", features=[])
+    page.driven.emulate_media(media="print")
     assert page.evaluate(BACKGROUND) == "rgb(255, 255, 255)"
     assert page.evaluate("getComputedStyle(document.getElementById('theme')).display") == "none"
-    paper = base64.b64decode(page.send("Page.printToPDF", printBackground=False)["data"])
+    paper = page.driven.pdf(print_background=False)
     assert paper.startswith(b"%PDF")
     assert len(paper) > 50_000
     assert page.complaints() == []

@@ -79,6 +79,16 @@ def test_a_phone_starts_at_the_verdicts(address: str, browser: Browser) -> None:
     assert page.evaluate("document.getElementById('glance').getBoundingClientRect().top") < 800
 
 
+def test_a_phone_reads_the_answer_first_and_the_words_of_every_forest(address: str, browser: Browser) -> None:
+    page = browser.open(address, width=375, height=800, touch=True)
+    assert page.evaluate("document.querySelector('.answer').getBoundingClientRect().bottom") < 400
+    assert page.evaluate("document.querySelectorAll('.standing').length") == 5
+    # drawn at 302 points: words of 8.5 and 7 points are as many CSS pixels or more
+    widths = page.evaluate("[...document.querySelectorAll('.forests svg')].map(s => s.getBoundingClientRect().width)")
+    assert len(widths) >= 8
+    assert min(widths) >= 320
+
+
 def test_a_link_opens_what_it_leads_to(address: str, browser: Browser) -> None:
     page = browser.open(f"{address}#D5", width=1360, height=900)
     assert page.evaluate("document.getElementById('D5').open")
@@ -88,7 +98,8 @@ def test_a_link_opens_what_it_leads_to(address: str, browser: Browser) -> None:
 def test_verdicts_are_words_and_everything_has_a_name(address: str, browser: Browser) -> None:
     page = browser.open(address, width=1360, height=900)
     words = set(page.evaluate("[...document.querySelectorAll('.chip')].map(c => c.textContent)"))
-    assert words <= {"holds", "fails", "undecided", "not run"}
+    sides = {f"as printed: {side}" for side in ("holds", "fails")}
+    assert words <= {"holds", "fails", "undecided", "not run", "as printed", *sides}
     assert "holds" in words
     shown = "[...document.querySelectorAll('figure svg, figure img, .bar')]"
     assert page.evaluate(f"{shown}.every(e => e.getAttribute('aria-label') || e.alt)")

@@ -29,9 +29,9 @@ REPETITIONS = 5
 ASSUMED = (4.8e12, 67e12)  # byte/s and float32 FLOP/s of an H200: NVIDIA, "H200 Tensor Core GPU" data sheet, SXM
 # What a text table shows of a case; JSON and CSV have all of it.
 SHOWN = (
-    "case", "batch", "gbyte", "gflop", "flop_per_byte", "roof_ms", "bound", "ms", "ms_q1", "ms_q3", "n", "gbyte_per_s",
-    "gflop_per_s", "roof_share", "peak_mb", "error", "speedup", "peak_ratio", "chain_ms", "chain_speedup",
-    "image_size", "ms_mean", "ms_sd",
+    "case", "batch", "gbyte", "moved_gbyte", "gflop", "flop_per_byte", "roof_ms", "bound", "ms", "ms_q1", "ms_q3", "n",
+    "gbyte_per_s", "gflop_per_s", "roof_share", "peak_mb", "error", "speedup", "peak_ratio", "chain_ms",
+    "chain_speedup", "image_size", "ms_mean", "ms_sd",
 )  # fmt: skip
 
 

@@ -8,8 +8,9 @@ from reproduce.bench.machine_code import Instruction, find_disassembler, find_li
 pytestmark = pytest.mark.skipif(
     find_library() is None or find_disassembler() is None, reason="needs NVRTC (torch's CUDA packages) and nvdisasm"
 )
-# Instructions per tap, at most. The first is the target; the others are half of what the kernels took before pointers
-# were hoisted: 97, 131, 48, 78 per tap, and of pair_attend 38 per tap and row of h. sum_centres took 60.
+# Instructions per tap, at most. The first is the target. The next two and pair_attend's are half of what the main loops
+# took before pointers were hoisted: 97 and 131 per tap, 38 per tap and row of h. The other three keep what was reached;
+# how many taps a turn of their former loops did was not measured.
 MOST = {
     "aggregate": 60,
     "aggregate_to_map": 48.5,

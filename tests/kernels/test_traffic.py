@@ -64,3 +64,14 @@ def test_every_pass_names_a_parameter():
                "pair_to_neighbour": "pair_maps", "patch_weight": "patch_weight"}  # fmt: skip
     for kernel, name in PASSES:
         assert name in list_parameters(sources.get(kernel, kernel.split("_")[0]), kernel)
+
+
+def test_bench_says_what_is_moved_beside_the_least():
+    from reproduce.bench.kernels import plan
+
+    cases = {case["case"]: case for case in plan("cuda", ["san10-stage1"])}
+    train_case, eval_case = (cases[f"pairwise/san10-stage1/{phase}"] for phase in ("train", "eval"))
+    assert train_case["moved_gbyte"] == pytest.approx(10.3, abs=0.1)
+    assert eval_case["cost"].bytes / 1e9 <= eval_case["moved_gbyte"] < 1.2 * eval_case["cost"].bytes / 1e9
+    assert "moved_gbyte" not in cases["aggregation/san10-stage1/eval"]
+    assert "moved_gbyte" not in plan("cpu", ["pairwise/san10-stage1"])[0]

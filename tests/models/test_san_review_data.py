@@ -11,8 +11,9 @@ from typer.testing import CliRunner
 
 from cli import app
 from paper_tables.claims.measured_files import read_evaluations
-from reproduce.data import class_folders, dataset
+from reproduce.data import dataset
 from reproduce.data.dataset import load, stream
+from reproduce.data.layouts import class_folders
 from reproduce.data.source import identify
 from reproduce.errors import UserError
 from reproduce.models.networks import build
@@ -44,7 +45,7 @@ def test_a_validation_folder_alone_is_a_test_split(validation: Path) -> None:
         source = identify(str(place))
         assert (source.image_size, source.fit, len(source.classes)) == (224, "crop", 3)
         read = load(source, DataChoice(train_limit=0))
-        assert read.test.labels.tolist() == [0, 0, 1, 1, 2, 2]
+        assert sorted(read.test.labels.tolist()) == [0, 0, 1, 1, 2, 2]
         with pytest.raises(UserError, match="has no training split"):
             load(source, DataChoice())
 
@@ -127,7 +128,10 @@ def test_intel_scenes_as_people_unzip_them(tmp_path: Path, double: bool) -> None
     source = identify(str(tmp_path / "scenes"))
     assert (source.classes, source.image_size, source.fit) == (names, 150, "stretch")
     read = load(source, DataChoice(name="intel-scenes"))
-    assert (read.train.labels.tolist(), read.test.labels.tolist()) == ([0, 1, 2, 3, 4, 4, 5], [0, 1, 2, 3, 4, 5])
+    assert (sorted(read.train.labels.tolist()), sorted(read.test.labels.tolist())) == (
+        [0, 1, 2, 3, 4, 4, 5],
+        [0, 1, 2, 3, 4, 5],
+    )
     assert read.test.images.shape == (6, 3, 150, 150)
     grey = read.train.images[5]
     assert torch.equal(grey[0], grey[1])

@@ -6,7 +6,7 @@ score.top1, score.top5, score.loss, score.count
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from reproduce.console.logs import LOG
 from reproduce.data.batches import Batches
+from reproduce.data.cards import CARDS
 from reproduce.data.dataset import stream
 from reproduce.data.source import Source, identify
 from reproduce.errors import UserError
@@ -25,6 +27,7 @@ from reproduce.recipes.settings import override_settings
 from reproduce.stats.intervals import wilson
 from reproduce.training.authors_checkpoint import SUFFIXES, read_official
 from reproduce.training.checkpoint import Weights, fill, load_weights
+from reproduce.training.class_match import match_classes
 from reproduce.training.precision import arithmetic, set_products
 from reproduce.training.run import fit_to_data
 
@@ -131,19 +134,28 @@ def evaluate_checkpoint(
     """
     weights = open_weights(path)
     recipe = override_settings(weights.recipe, changes or {})
+    if data and "data.test_limit" not in (changes or {}):  # a limit is of the data that the recipe is for
+        recipe = replace(recipe, data=replace(recipe.data, test_limit=None))
     source = identify(data or recipe.data.name)
     if len(source.classes) != recipe.model.classes:
         raise UserError(
             f"'{source.name}' has {len(source.classes)} classes, the checkpoint tells {recipe.model.classes} apart",
             "name the data that it was trained on",
         )
+    names = weights.classes or _card_classes(weights.recipe)
+    outputs, told = None, ""
+    if weights.data_sha256 not in (source.sha256, *source.older):
+        outputs, told = match_classes(names, source.classes, f"'{source.name}'")
+    notes = [*weights.assumed, *([told] if told else [])]
+    for note in notes:
+        LOG.info("%s: %s", path, note)
     fitted = fit_to_data(recipe, source)
     set_products(precision, device)
     model = build(fitted.model)
     fill(model, weights.tensors, path)
     score = evaluate(
         model.to(device),
-        _read_batches(source, fitted.data, recipe, device),
+        _read_batches(source, fitted.data, recipe, device, outputs),
         mode=recipe.eval_mode,
         precision=precision,
         batch_mean=recipe.batch_mean_accuracy,
@@ -153,8 +165,15 @@ def evaluate_checkpoint(
         "checkpoint": str(path),
         "official": path.suffix in SUFFIXES and recipe.model == resolve(recipe.row).model,
         "epoch": weights.epoch,
+        "notes": notes,
     }
     return found | _describe(score, recipe, source, precision)
+
+
+def _card_classes(recipe: Recipe) -> tuple[str, ...] | None:
+    """Return the names of the classes where the data that a recipe is for are known and have them."""
+    card = CARDS.get(recipe.data.name)
+    return card.class_names or None if card is not None and card.classes == recipe.model.classes else None
 
 
 def _describe(score: Score, recipe: Recipe, source: Source, precision: str) -> dict[str, Any]:
@@ -177,9 +196,11 @@ def _describe(score: Score, recipe: Recipe, source: Source, precision: str) -> d
 
 
 def _read_batches(
-    source: Source, choice: DataChoice, recipe: Recipe, device: torch.device
+    source: Source, choice: DataChoice, recipe: Recipe, device: torch.device, outputs: list[int] | None
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield the test split's batches, part by part."""
+    """Yield the test split's batches, part by part; ``outputs`` are the network's for each class of the data."""
     size, mean, std = recipe.batch_size, recipe.data.mean, recipe.data.std
     for part in stream(source, choice, "test", size):
+        if outputs is not None:
+            part = replace(part, labels=torch.tensor(outputs)[part.labels])
         yield from Batches(part, size, mean, std, device=device).epoch()

@@ -3,7 +3,7 @@
 The ellipses are exact and need no window of samples: (d - mu)^T Sigma^-1 (d - mu) = -2 ln(1 - mass), as for any
 Gaussian in the plane. The square is the query's own token, at the true origin (the published one is a token off, B19).
 
-    list_ellipse(centre_2, precision_22, 0.9)        (points, 2), rows and columns in tokens
+    list_ellipse(centre_2, precision_22, 0.9)        # (points, 2), rows and columns in tokens
 """
 
 import io

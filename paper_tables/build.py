@@ -1,6 +1,7 @@
 """From recipes and ledgers to a table: published | ours | committed | verdict | command. No torch.
 
-table = build("hierarchical", plan(rows, variant="described", budget="smoke"), ledger.read(), committed_runs())
+plan = plan_table(find_table("hierarchical"), variant="described", budget="smoke")
+table = build("hierarchical", plan, ledger.read(), committed_runs())
 table.rows[0].verdict.word          # agrees | differs | undecided | not comparable | not run
 
 A cell takes only runs of the planned recipe; what was not run stays empty and names its command. Nothing is estimated.
@@ -49,28 +50,22 @@ def build(
 
     Args:
         name: a table's name or number.
-        plan: the recipe of each row, all of one budget and variant; rows of the table that it lacks count as not run.
+        plan: the recipe of each row, all of one budget and variant; rows that it lacks count as not run.
         runs: the user's ledger.
         committed: the project's own ledger.
         precision: of the runs to show.
-        data_sha256: fingerprint of the data to show, by row; by default what :mod:`paper_tables.selection` puts first.
+        data_sha256: sum of the data to show, by row; by default what :mod:`paper_tables.selection` puts first.
         left_out: rows that could not be run, and why.
         reference: the recipes of the paper budget; by default those of the registry.
         structure: exact sizes; by default ``measured/structure.csv``.
-        options: text that each row's command ends with, for example ``--data PATH``; or that text by row.
-        seeds: that were asked for: of the commands of rows without runs. A row with runs names the seeds of those.
+        options: what each row's command ends with, as ``--data PATH``; or that by row.
+        seeds: of the commands of rows without runs; a row with runs names the seeds of those.
 
     Raises:
         UserError: an unknown table, or a damaged file of published values.
         ValueError: a plan that is empty or mixes budgets or variants.
     """
-    paper = find_table(name)
-    if not paper.train:
-        raise UserError(f"table '{paper.name}' lists settings, not runs", "paper_tables.settings_table builds it")
-    kinds = {(recipe.budget, recipe.variant) for recipe in plan.values()}
-    if len(kinds) != 1:
-        raise ValueError("a plan has one budget and one variant")
-    ((budget, variant),) = kinds
+    paper, (budget, variant) = _find_trained(name), _kind_of(plan)
     builder = _Builder(
         paper=paper,
         budget=budget,
@@ -86,6 +81,20 @@ def build(
         seeds=seeds,
     )
     return builder.build(left_out or {})
+
+
+def _find_trained(name: str) -> PaperTable:
+    paper = find_table(name)
+    if not paper.train:
+        raise UserError(f"table '{paper.name}' lists settings, not runs", "paper_tables.settings_table builds it")
+    return paper
+
+
+def _kind_of(plan: Mapping[str, Recipe]) -> tuple[str, str]:
+    kinds = {(recipe.budget, recipe.variant) for recipe in plan.values()}
+    if len(kinds) != 1:
+        raise ValueError("a plan has one budget and one variant")
+    return kinds.pop()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,6 @@
 """Every row of a table against one of them: difference, corrected tests, equivalence, spread, what would have shown.
 
-The tests that the gates report's claims call for (dossier, gates 2.6): Welch with Holm's correction over the rows,
+The tests that the gates report's claims call for: Welch with Holm's correction over the rows,
 two one-sided tests at 1 and 2 points, Brown and Forsythe on the spreads, a bootstrap interval, ranks, and the least
 difference that so many runs would show. From the published means and deviations as from runs.
 """

@@ -1,6 +1,6 @@
 """The numbered deviations of ``deviations.md``, read so that tables can show them as footnotes.
 
-[entry.number for entry in footnotes("hierarchical", "learned-content", "described")]      # ["D2", "D17", "W1"]
+footnotes("hierarchical", "learned-content", "described")[0].number      # "B1"
 """
 
 import fnmatch

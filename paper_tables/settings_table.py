@@ -1,6 +1,6 @@
 """Table 4: the published settings of every model, each compared with what our recipe says. Nothing is trained.
 
-build(plan(rows, variant="described", budget="paper")).rows[0].cells["lr"].same      # True
+build(plan_table(find_table("4"), variant="described", budget="paper")).rows[0].cells["lr"].same      # True
 """
 
 import math

@@ -4,7 +4,7 @@ Legend: H heads, N tokens; A row-stochastic, A_ij the weight that query i gives 
 The report's prose, its equation and its code disagree (D11 of paper_tables/deviations.md), so each reading has a
 name, and every figure prints the formula of the one it shows.
 
-    average_attention(map_HNN, "R1")        (H, N)
+    average_attention(map_HNN, "R1")        # (H, N)
 """
 
 from dataclasses import dataclass

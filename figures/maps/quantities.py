@@ -3,7 +3,7 @@
 Claims C05-C09, C13, C18, C19 and C24 of the [Re] report rest on these.
 Legend: H heads, n side, N = n * n tokens; maps (H, N, N) are row-stochastic, rows are queries; distances are in tokens.
 
-    measure_heads(map_HNN)["entropy"]          (H)
+    measure_heads(map_HNN)["entropy"]          # (H)
     measure_centres(centre_H2, precision_H22)["condition"]
 """
 

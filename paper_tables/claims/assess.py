@@ -1,6 +1,6 @@
 """From claims and evidence to verdicts: which runs speak for a claim, and what its parts learn from them. No torch.
 
-assessment = assess(find_study("re"), runs)
+assessment = assess(find_studies("re")[0], runs)
 assessment.claims[0].ours.word            # holds | fails | as printed | undecided | not run
 """
 

@@ -1,7 +1,7 @@
 """From samples of runs to outcomes: the tests that parts share. Seeds are what is tested over, always.
 
-compare(evidence, found, contrast(first, second), holds)        # two arms
-hold_against(values, Limit(0.5, "of heads"), basis)             # one number per run against a limit of ours
+compare(found, tested, holds=True)                         # two arms
+hold_against(values, Limit(0.5, "of heads", "t"), basis)        # one number per run against a limit of ours
 """
 
 import functools

@@ -1,6 +1,6 @@
 """A built table as text, Markdown, LaTeX, HTML, CSV or JSON.
 
-print(render(build("hierarchical", plan, runs, committed), "text", colour=True))
+print(render(table, "text", colour=True))
 """
 
 import csv

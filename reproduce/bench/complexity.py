@@ -2,7 +2,7 @@
 
     attnrepro bench --cpu --suite complexity [--rows wide-g1] [--plot complexity.svg]
 
-The slides give O(n^2 (dk + dv)) against O(n dk dv), "the same for space" (dossier, augmented 1.8, C2.1). Counted:
+The slides give O(n^2 (dk + dv)) against O(n dk dv), "the same for space" (the slides' pages on complexity). Counted:
 n^2 (dk + dv) and 2 n dk dv / h multiply-accumulates, so they cross at n* = 2 dk dv / (h (dk + dv)) tokens. Measured:
 forward and backward of the attention core alone, one image, float32; ``fused`` is torch's own full attention, which
 never stores the n x n weights where it has a kernel that does not.

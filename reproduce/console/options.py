@@ -1,7 +1,7 @@
 """The options that verbs share, and the groups in which they travel from a verb to the trainer. Nothing heavy.
 
-resolve(row, budget=asked.budget or "smoke")      # asked: RecipeOptions
-train(run, dataset, options=options)              # options: RunOptions
+resolve(row, budget=asked.budget or "smoke")             # asked: RecipeOptions
+train(run, dataset, device=device, options=options)      # options: RunOptions
 """
 
 import time

@@ -1,6 +1,6 @@
 """The content of a data set as one sum: of decoded pixels and labels, whatever files, names and order they come in.
 
-content = read_content("parquet", root)
+content = read_content("parquet", root, older="")
 content.sha256, content.splits["test"], content.orders["train"]
 
 Image: SHA-256 of height, width (two uint32, little endian), the label's number (int64) and the RGB pixels (uint8, H x W

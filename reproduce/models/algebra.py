@@ -1,7 +1,7 @@
 """Exact algebra that makes attention cheap: separable and batch-shared products, merged weights, kept results.
 
 Legend: B images, n side, N = n * n tokens, H heads, D width. Every function equals the naive form of
-``y = sum_h A_h x U_h^T`` with U_h (D out, D in) the output weights of head h (dossier, [Re] section 7).
+``y = sum_h A_h x U_h^T`` with U_h (D out, D in) the output weights of head h (Cordonnier et al. 2020, Eq. 4).
 """
 
 from collections.abc import Callable, Iterable

@@ -1,6 +1,6 @@
-"""The two convolutional families that are augmented: a wide residual network and a plain one (dossier, augmented 1).
+"""The two convolutional families that are augmented: a wide residual network and a plain one (docs/studies.md).
 
-Legend: B images, C channels, H x W pixels. Every convolution that carries a star in the dossier's sketch is made by
+Legend: B images, C channels, H x W pixels. Every convolution that the slides augment is made by
 :func:`make_last`: a 3x3 convolution, or one augmented with full or linear attention.
 """
 

@@ -6,7 +6,7 @@ One part of the output channels comes from a 3x3 convolution, the other from att
     conv(x_BCHW)                               # (B, 128, 16, 16)
 
 Legend: B images, C channels, H x W pixels, n = H * W tokens, h heads, d = key / h, e = value / h.
-Sources: dossier, augmented 1.1 (structure), 3.3 (Shen et al. 2021, the linear form with its softmax axes right).
+Sources: the slides and their code (structure), Bello et al. 2019, Shen et al. 2021 (linear form, softmax axes right).
 """
 
 import math

@@ -2,8 +2,8 @@
 
 Legend: B images, n side, N tokens (n * n, or n * n + 1 with a class token), H heads, D width = head dimension,
 T = 2n - 1 shifts. The naive path projects queries, keys and values and contracts them with einsum; the fast path
-merges W_q with W_k and W_v with W_o (S4, S5), so that scores and values are taken against the hidden states
-themselves, and no tensor is ever permuted.
+merges W_q with W_k and W_v with W_o (S4, S5 in docs/sources.md), so that scores and values are taken against the
+hidden states themselves, and no tensor is ever permuted.
 """
 
 import math

@@ -90,7 +90,7 @@ class BlockAttention(nn.Sequential):
         super().__init__(ChannelGate(channels, reduction), SpatialGate())
 
 
-# The report's last layer at each of its map sizes: kernel, stride, padding, output padding (dossier, gates 2.3).
+# The report's last layer at each of its map sizes: kernel, stride, padding, output padding (the report's code).
 PUBLISHED_LAST = {32: (3, 2, 1, 1), 30: (3, 3, 3, 0), 15: (3, 4, 1, 2), 13: (2, 4, 1, 1)}
 
 
@@ -155,7 +155,7 @@ def identity_loss(accuracy: float, classes: int) -> float:
     """Return the cross-entropy of saturated softmax outputs that are fed to a softmax once more.
 
     With a 1 at the chosen class and 0 elsewhere the loss is ln(e + C - 1) - hit, so its mean is a straight line in
-    the accuracy: the report's losses lie on it to within 0.004 (dossier, gates 2.5).
+    the accuracy: the report's losses lie on it to within 0.004 (G12 in deviations.md).
     """
     return math.log(math.e + classes - 1) - accuracy
 

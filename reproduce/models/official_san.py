@@ -1,10 +1,10 @@
 """The key layout of SAN's official checkpoints, and the same weights under our names: both ways, nothing computed.
 
-    tensors = from_official(state_dict)          # of SanNetwork; keys with or without the prefix ``module.``
-    state_dict = to_official(tensors)
+    tensors = from_official(theirs)          # of SanNetwork; keys with or without the prefix ``module.``
+    again = to_official(tensors)
 
 Order within tensors is the same on both sides: gamma reads [relation, x, y] pairwise and [phi, psi channel by channel,
-tap fast] patchwise, and writes weight channel slow, tap fast (dossier, SAN 4.4). Only the names differ, and that our
+tap fast] patchwise, and writes weight channel slow, tap fast (hszhao/SAN, lib/sa). Only the names differ, and that our
 BatchNorm layers inside blocks keep their running statistics as a table with one row (they may serve several passes).
 """
 

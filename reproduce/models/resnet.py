@@ -1,4 +1,4 @@
-"""ResNet-18 for small images: a 3x3 stem and no max-pool before torchvision's basic blocks (dossier: [Re] Table 1)."""
+"""ResNet-18 for small images: a 3x3 stem and no max-pool before torchvision's basic blocks ([Re] report, Table 1)."""
 
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock

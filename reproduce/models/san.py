@@ -2,7 +2,7 @@
 
 Legend: B images, C channels, r = C / relation_ratio, m = C / value_ratio, Cw = m / share weight channels,
 L = H * W pixels, t = k * k taps.
-Stacked: 1x1 stem -> stages of {2x2 max-pool, 1x1, blocks, BatchNorm, ReLU} -> mean -> logits (dossier, SAN 2.1).
+Stacked: 1x1 stem -> stages of {2x2 max-pool, 1x1, blocks, BatchNorm, ReLU} -> mean -> logits (Zhao et al. 2020).
 Without transitions and pooling: 1x1 stem -> blocks -> ReLU -> mean -> logits (ECE 176 report, Figure 2).
 Hierarchical ([Re] section 4.4): one stage's blocks serve every pass, each pass with its own 1x1 and BatchNorm,
 and the keys psi(x) of the first pass are kept.
@@ -24,7 +24,7 @@ from reproduce.recipes.architectures import San
 class PassNorm(nn.BatchNorm2d):
     """BatchNorm used in several passes: one scale and shift, running statistics of their own for each pass.
 
-    The variances that enter a shared BatchNorm differ by an order of magnitude between passes (dossier, [Re] 3);
+    The variances that enter a shared BatchNorm differ by an order of magnitude between passes (W6 in deviations.md);
     one average over them serves none. ``select`` says which pass is next.
     """
 

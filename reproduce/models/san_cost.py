@@ -47,7 +47,7 @@ def count_flops(spec: San, image_size: int) -> int:
     """Return the paper's FLOPs of one image: a multiply-accumulate counts 1, and element-wise work is added.
 
     BatchNorm counts 2 an element; ReLU, a bias, a subtraction and what a pool reads count 1; softmax and residual sums
-    count nothing. This convention gives all nine values of the dossier (SAN 2.2) to their last digit.
+    count nothing. This convention gives all nine values of Zhao et al. 2020, to their last digit.
     """
     total, channels, pixels = count_macs(spec, image_size), spec.stem, image_size**2
     total += 3 * channels * pixels  # BatchNorm and ReLU of the stem

@@ -1,7 +1,7 @@
 """The [Re] report's Vision Transformer (its section 4.3), with its hierarchical form.
 
 Legend: B images, n side of the patch map, N = n * n + 1 tokens with a class token, D width, H heads.
-Stem: conv 3x3 and the first stage of a ResNet-18 (the published size needs it, dossier 1.5); 2x2 patches of its
+Stem: conv 3x3 and the first stage of a ResNet-18 (the published size needs it); 2x2 patches of its
 map -> linear to D + learned positions -> pre-norm blocks -> one token (or the mean) -> logits.
 The class token enters as a patch: zeros (then its vector is learned through its position's row) or, as the
 report's code has it, fresh uniform noise at every pass (B13).

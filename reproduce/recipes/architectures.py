@@ -129,7 +129,7 @@ class San:
 
 @dataclass(frozen=True, kw_only=True)
 class GateCnn:
-    """Two blocks of two convolutions with gates on their outputs (dossier, gates 2.1-2.3).
+    """Two blocks of two convolutions with gates on their outputs (gates report, section 2).
 
     Defaults are what the printed parameter counts and the published code agree on; the alternatives are arms.
     """
@@ -151,7 +151,7 @@ class GateCnn:
 
 @dataclass(frozen=True, kw_only=True)
 class AugmentedResNet:
-    """Wide residual network, the last convolution of each block augmented (dossier, augmented 1.1 and 1.2)."""
+    """Wide residual network, the last convolution of each block augmented (the slides' Wide-ResNet)."""
 
     family: ClassVar[str] = "augmented-resnet"
     image_size: int = 32
@@ -171,7 +171,7 @@ class AugmentedResNet:
 
 @dataclass(frozen=True, kw_only=True)
 class AugmentedCnn:
-    """Plain network of five convolutions, the last of each of its two blocks augmented (dossier, augmented 1.3)."""
+    """Plain network of five convolutions, the last of each of its two blocks augmented (the slides' simple CNN)."""
 
     family: ClassVar[str] = "augmented-cnn"
     image_size: int = 32

@@ -1,7 +1,7 @@
 """Files that are either whole or not there (write beside, flush, rename), and that know whether they were changed.
 
 write_whole(path, seal(content))        # content holds one UNSEALED, somewhere
-check_seal(path.read_bytes(), path)     # raises where a byte has changed since
+check_seal(path.read_bytes(), path, "train it again", needed=True)     # raises where a byte has changed since
 """
 
 import contextlib

@@ -1,7 +1,7 @@
 """What a person sees while runs go on: a bar on a terminal, a line per epoch elsewhere.
 
 with watch(run) as (on_event, on_step):
-    train(run, dataset, on_step=on_step)
+    train(run, dataset, device=device, on_step=on_step)
 """
 
 import logging

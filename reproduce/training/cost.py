@@ -1,6 +1,6 @@
 """What a network costs on this machine: latency by the report's protocol, peak memory.
 
-latency_ms(model, image_size=32, repetitions=300)
+latency_ms(model, image_size=32, warmups=20, repetitions=300)
 """
 
 import contextlib
@@ -24,7 +24,7 @@ PROTOCOL_WARMUPS, PROTOCOL_REPETITIONS = 10, 300
 def latency_ms(
     model: nn.Module, image_size: int, *, warmups: int, repetitions: int, precision: str = "fp32"
 ) -> list[float]:
-    """Return the milliseconds of each of ``repetitions`` forward passes of one image ([Re] dossier section 5).
+    """Return the milliseconds of each of ``repetitions`` forward passes of one image ([Re] report, Table 3).
 
     Evaluation mode, batch 1, ``warmups`` passes before; on CUDA each pass is between two events and waited for.
     """

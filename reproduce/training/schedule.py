@@ -19,7 +19,7 @@ def learning_rate(schedule: Schedule, *, lr: float, epochs: int, epoch: int, don
     ``done`` is the share of the epoch's steps that have been taken; only ``per="step"`` heeds it: a cosine from
     ``lr`` at the first step to 0 after the last, as torch's CosineAnnealingLR stepped once a batch.
     ``cosine`` forms: ``clean`` warms up to ``lr`` at epoch W and falls to just above 0 at the last;
-    ``re`` is the report's code, peak lr (W-1)/W and 0 at the last but one (dossier, [Re] section 2);
+    ``re`` is the report's code, peak lr (W-1)/W and 0 at the last but one (B6 in deviations.md);
     ``epfl`` is the original's, constant within an epoch and 0 in the first; ``annealed`` is torch's CosineAnnealingLR
     stepped once an epoch, ``lr`` in the first (SAN's code).
     """

@@ -22,7 +22,7 @@ def test_counts_are_those_of_the_products(name: str) -> None:
         assert counter.get_total_flops() // 2 == layer.macs(form, 48)
 
 
-def test_crossovers_of_the_study() -> None:  # dossier, augmented 1.8
+def test_crossovers_of_the_study() -> None:  # counted by hand from the shapes of the slides' networks
     wanted = {"simple-b1": 16, "simple-b2": 32, "wide-g1": 102.4, "wide-g2": 102.4, "wide-g3": 102.4}
     assert {name: layer.crossover for name, layer in LAYERS.items()} == pytest.approx(wanted)
     layer = Layer(256, 64, 1)

@@ -5,7 +5,7 @@ import pytest
 from reproduce.bench import kernels, san
 from reproduce.bench.counted_cost import Layer, count, count_block_rest, eager_bytes, saved_bytes
 
-# SAN10 at 224 pixels, batch 64 (dossier, SAN 5.2): pairs (M), subtraction2's output, r + w of the softmax, aggregation,
+# SAN10 at 224 pixels, batch 64, counted by hand: pairs (M), subtraction2's output, r + w of the softmax, aggregation,
 # pairwise by plain operators (GB), phi + psi + beta + y (MB), FLOPs of gamma and aggregation (G), saved; patchwise.
 STAGES = [
     (7.2, 0.116, 0.116, 0.161, 2.44, 128, 0.7, 0.64, 1.34, 0.33),
@@ -16,7 +16,7 @@ STAGES = [
 ]
 
 
-# Whole networks (dossier, SAN 5.3): relation path by plain operators eval | train, as designed here eval | train (GB),
+# Whole networks, counted by hand: relation path by plain operators eval | train, as designed here eval | train (GB),
 # its FLOPs (G), what plain operators save (GB), the rest of the blocks (GB | GFLOP).
 NETWORKS = {
     ("san10-pair", 64): (37.9, 111.7, 0.66, 14.9, 67.7, 10.4, 13.3, 140),

@@ -34,7 +34,7 @@ def test_a_reading_is_its_formula(name: str) -> None:
     assert torch.allclose(average_attention(map_HNN, name), expected, rtol=1e-12, atol=1e-14)
 
 
-def test_what_the_dossier_says_of_the_readings() -> None:
+def test_what_the_readings_of_eq_4_add_up_to() -> None:
     map_HNN = random_map()
     for name in ("R0", "R1"):
         assert torch.allclose(average_attention(map_HNN, name).sum(1), torch.ones(3, dtype=torch.float64))

@@ -40,7 +40,7 @@ def test_an_ellipse_holds_its_mass(mass: float, precision: list[list[float]]) ->
     assert density[score <= distance.mean()].sum() / density.sum() == pytest.approx(mass, abs=2e-3)
 
 
-def test_the_radii_are_the_dossier_s() -> None:
+def test_the_radii_are_those_worked_out_by_hand() -> None:
     assert mass_radius(0.5) == pytest.approx(1.3863, abs=1e-4)
     assert mass_radius(0.9) == pytest.approx(4.6052, abs=1e-4)
 

@@ -1,6 +1,7 @@
 """The house: who may import whom, what stays light, how large a room and a function may be."""
 
 import ast
+import re
 import subprocess
 import sys
 from graphlib import CycleError, TopologicalSorter
@@ -197,6 +198,14 @@ def test_help_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=name_of)
+def test_no_reference_points_nowhere(path: Path) -> None:
+    """Codes of shortcuts are written out in docs/sources.md; unpublished notes are no source."""
+    text, sources = path.read_text(), (ROOT / "docs" / "sources.md").read_text()
+    assert "doss" + "ier" not in text
+    assert {code for code in re.findall(r"\bS[1-9]\b", text) if f"| {code} |" not in sources} == set()
 
 
 # modules that run code found in data; of pickle the error alone may be named, which torch.load raises

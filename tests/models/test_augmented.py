@@ -20,7 +20,7 @@ from reproduce.models.augmented_convolution import (
 from reproduce.models.networks import attentive, build, count_macs, count_parameters
 from reproduce.recipes.registry import resolve
 
-# dossier, augmented 1.5: parameters, multiply-accumulates (millions)
+# from the authors' code: parameters, multiply-accumulates (millions)
 COUNTS = {
     ("wrn-c100", "described"): (11_274_692, 387.7),
     ("wrn-aa-c100", "described"): (11_454_788, 441.8),
@@ -160,7 +160,7 @@ def test_a5_drops_whole_images() -> None:
 
 
 def test_receptive_fields() -> None:
-    """Claim C2.6a: 21 pixels of the plain network's last convolution, 101 of the wide one's (dossier 1.4)."""
+    """Receptive fields: 21 pixels of the plain network's last convolution, 101 of the wide one's."""
     for row, wanted in (("cnn2", 21), ("wrn-c100", 101)):
         model = build(resolve(row).model)
         field, jump = 1, 1

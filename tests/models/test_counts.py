@@ -8,7 +8,7 @@ from reproduce.recipes.architectures import San
 from reproduce.recipes.recipe import BUDGETS
 from reproduce.recipes.registry import ENTRIES, resolve
 
-# [Re] dossier section 1.1: the report's code (as-run), the original architecture, and what both share (described).
+# the report's code (as-run), the original architecture, and what both share (described).
 PARAMETERS = {
     ("resnet18", "described"): 11_173_962,
     ("quadratic", "original"): 12_086_844,
@@ -42,7 +42,7 @@ PARAMETERS = {
     ("learned-content-16h", "original"): 20_612_202,
 }
 
-# SAN at ImageNet size (Zhao et al. 2020; san dossier section 2.2).
+# SAN at ImageNet size (Zhao et al. 2020).
 IMAGENET_SAN = {
     ("pairwise", (2, 1, 2, 4, 1)): 10_531_848,
     ("patchwise", (2, 1, 2, 4, 1)): 11_841_124,

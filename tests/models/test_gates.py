@@ -23,7 +23,7 @@ from reproduce.models.networks import build, count_macs, count_parameters
 from reproduce.recipes.registry import resolve
 from reproduce.training.optimiser import initialise_kaiming
 
-# dossier, gates 2.2: parameters and multiply-accumulates (millions)
+# from the authors' code: parameters and multiply-accumulates (millions)
 PUBLISHED = {
     "cnn": (2_625_866, 78.82),
     "cnn-eca": (2_625_878, 78.82),

@@ -31,7 +31,7 @@ from reproduce.record import ledger
 from reproduce.training.evaluate import open_weights
 from reproduce.training.schedule import learning_rate
 
-# dossier, SAN 2.2: parameters, the paper's FLOPs and multiply-accumulates (G) at 224 pixels
+# Zhao et al. 2020: parameters, the paper's FLOPs and multiply-accumulates (G) at 224 pixels
 PUBLISHED = {
     "san10-pair": (10_531_848, 2.155, 2.044),
     "san10-patch": (11_841_124, 1.865, 1.791),

@@ -24,7 +24,7 @@ from reproduce.recipes.settings import read_settings
 from reproduce.training.schedule import learning_rate
 
 WIDE = "64,256,512,1024,2048"
-# dossier, SAN 3.5: parameters and millions of multiply-accumulates of one 32x32 image, pairwise and patchwise
+# from the authors' code: parameters and millions of multiply-accumulates of one 32x32 image, pairwise and patchwise
 SIZES = {
     ("ece176-baseline", ()): ((4_100, 3.8), (4_410, 3.6)),
     ("ece176-baseline", ("model.layers=2,1,2,4,1", "model.kernels=3,7,7,7,7")): ((4_100, 6.4), (6_010, 5.5)),

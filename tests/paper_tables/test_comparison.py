@@ -14,7 +14,7 @@ def printed():
     return {one.row: one for one in compare_published(published.read_table("gates"), ROWS, "cnn")}
 
 
-def test_the_published_numbers_say_what_the_dossier_says(printed):  # dossier, gates 2.6: C4.1 to C4.5
+def test_the_published_numbers_say_what_was_worked_out_by_hand(printed):
     assert list(printed) == [row for row in ROWS if row != "cnn"]
     significant = {row for row, one in printed.items() if one.corrected < 0.05}
     assert significant == {"cnn-cbam", "cnn-linae", "cnn-linae-eca"}

@@ -163,7 +163,7 @@ def test_gates_table_1_is_complete_with_the_deviation_of_a_sample():
     assert misprint.spread == pytest.approx(logged["cnn-linae-eca", "top1_rerun"].spread, abs=0.0005)
     for row in TABLES["gates"].rows:
         assert logged[row, "top1"].value == pytest.approx(values[row, "top1"].value, abs=0.00051)
-        # saturated softmax outputs taken for logits: the loss is a line in the accuracy (dossier, gates 2.5)
+        # saturated softmax outputs taken for logits: the loss is a line in the accuracy (G12)
         assert logged[row, "loss"].value == pytest.approx(identity_loss(logged[row, "top1"].value, 10), abs=0.0045)
 
 

@@ -1,4 +1,4 @@
-"""The structural claims of the papers and the exact shortcuts, in float64, without training (C21, C22, S1, S4, S5)."""
+"""Structural claims of the papers (C21, C22), exact shortcuts (S1, S4, S5: docs/sources.md), in float64, untrained."""
 
 import math
 
@@ -163,7 +163,7 @@ def test_s4_s5_merged_weights_equal_separate_projections() -> None:
         assert torch.allclose(layer(x, layer.keep(x)), expected, rtol=1e-12)
 
 
-# Train mode cancels these parameters exactly: BatchNorm, softmax or the difference absorbs them (san dossier 1.5).
+# Train mode cancels these parameters exactly: BatchNorm, softmax or the difference absorbs them.
 ZERO = {
     "san-pair": ("phi.bias", "psi.bias", "beta.bias", "place.bias", "gamma.3.bias", "expand.bias"),
     "san-patch": ("phi.bias", "psi.bias", "expand.bias"),

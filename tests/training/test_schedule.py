@@ -1,4 +1,4 @@
-"""Learning rates against the reference recursion and the dossier's closed forms, to 1e-12."""
+"""Learning rates against the reference recursion and the closed forms, to 1e-12."""
 
 import math
 
@@ -46,7 +46,7 @@ def test_report_form_peaks_below_its_setting(lr0: float, warmup: int, epochs: in
     assert rates[epochs - 1] == pytest.approx(lr0 * (1 - math.cos(math.pi / (epochs - warmup))) / 2, rel=1e-9)
 
 
-def test_report_closed_form_of_the_dossier() -> None:
+def test_closed_form_of_the_report() -> None:
     schedule, lr0, warmup, epochs = Schedule(form="re", warmup=15), 0.1, 15, 300
     for e in range(warmup, epochs):
         closed = lr0 * (warmup - 1) / warmup * (1 + math.cos(math.pi * (e - warmup + 1) / (epochs - warmup))) / 2

@@ -27,8 +27,8 @@ def match_classes(trained: Sequence[str] | None, found: Sequence[str], data: str
         return [list(trained).index(name) for name in found], "classes were matched by name: their order differs"
     if _are_numbers(found) or _are_numbers(trained):
         return None, "classes without names are taken to be in the order of the other's"
-    differing = [(theirs, ours) for theirs, ours in zip(found, trained, strict=False) if theirs != ours]
-    theirs, ours = differing[0] if differing else ("nothing", "nothing")
+    theirs = next((name for name in found if name not in trained), found[0])
+    ours = next((name for name in trained if name not in found), trained[0])
     raise UserError(
         f"{data} has other classes than the network was trained on: '{theirs}' where that had '{ours}'",
         "give the class folders the names of the training data, or name other data",

@@ -5,6 +5,7 @@ python cli.py table hierarchical        the same from a bare clone
 """
 
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -85,6 +86,12 @@ def evaluate(
     eval_mode: Annotated[
         str | None, one_of("evaluation mode", EVAL_MODES, "Statistics and dropout", show_default="the recipe's")
     ] = None,
+    row: Annotated[
+        str | None, typer.Option(help="Which row another trainer's file is of.", show_default="by its weights")
+    ] = None,
+    variant: Annotated[
+        str | None, typer.Option(help="Settings that such a file does not say.", show_default="its trainer's")
+    ] = None,
     device: Device = "auto",
     precision: Precision = "fp32",
     as_json: Json = False,
@@ -96,7 +103,8 @@ def evaluate(
     from reproduce.runs.show import find_checkpoint
 
     changes = read_settings(settings or ()) | ({"eval_mode": eval_mode} if eval_mode else {})
-    result = evaluate_and_record(find_checkpoint(checkpoint), data, changes, choose_device(device), precision)
+    path, where = find_checkpoint(checkpoint), choose_device(device)
+    result = evaluate_and_record(path, data, changes, where, precision, row, variant)
     if as_json:
         show(result)
     else:
@@ -148,12 +156,17 @@ def list_things(
 
 @app.command(name="show")
 def show_run(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="run_id, or the start of one.", show_default=False)],
+    run: Annotated[str, typer.Argument(metavar="RUN|FILE", help="run_id, or the start of one.", show_default=False)],
     as_json: Json = False,
 ) -> None:
     """Show one run: its manifest, its curve and the command that repeats it."""
     from reproduce.runs.show import describe_run, read_run
 
+    if Path(run).is_file():
+        from reproduce.runs.show_file import describe_file
+
+        show_records([describe_file(Path(run))], as_json)
+        return
     record = read_run(run)
     if as_json:
         show(record)

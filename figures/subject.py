@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from figures.maps.layers import has_maps
+from reproduce.console.logs import LOG
 from reproduce.console.options import RecipeOptions, RunOptions
 from reproduce.errors import UserError
 from reproduce.recipes.command import write_command
@@ -60,7 +61,7 @@ def open_subject(target: str, *, budget: str | None = None, variant: str = "desc
     if target in ENTRIES:
         return open_run(find_line(target, budget, variant))
     path = Path(target)
-    if path.suffix in (".safetensors", ".pt") or path.is_dir():
+    if path.suffix in (".safetensors", ".pt", ".pth", ".ckpt") or path.exists():
         from reproduce.runs.show import find_checkpoint
 
         checkpoint = find_checkpoint(target)
@@ -138,9 +139,12 @@ def check_choice(what: str, name: str | None, known: tuple[str, ...]) -> None:
 
 def _load(checkpoint: Path, name: str, line: dict[str, Any] | None, data: str | None) -> Subject:
     from reproduce.models.networks import attentive, build
-    from reproduce.training.checkpoint import fill, load_weights
+    from reproduce.training.checkpoint import fill
+    from reproduce.training.evaluate import open_weights
 
-    weights = load_weights(checkpoint)
+    weights = open_weights(checkpoint)
+    for note in weights.assumed:
+        LOG.info("%s: %s", checkpoint, note)
     check_attention(weights.recipe.row)
     model = build(weights.recipe.model)
     attentive(model, weights.recipe.row)

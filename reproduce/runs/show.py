@@ -66,7 +66,7 @@ def find_run(name: str) -> dict[str, Any]:
 def find_checkpoint(name: str) -> Path:
     """Return the weights that a run's name or a path means; raises UserError where there are none."""
     path = Path(name)
-    if path.suffix in (".safetensors", ".pt", ".pth", ".tar") or path.exists():
+    if path.suffix in (".safetensors", ".pt", ".pth", ".tar", ".ckpt", ".bin") or path.exists():
         found = path / "best.safetensors" if path.is_dir() else path
         if not found.exists():
             raise UserError(f"there is no checkpoint at {found}", "name a run (attnrepro ls runs) or a file")

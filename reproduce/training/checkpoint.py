@@ -85,6 +85,15 @@ def save_weights(path: Path, model: nn.Module, recipe: Recipe, epoch: int, sourc
     write_whole(path, seal(safetensors.torch.save(tensors, header)))
 
 
+def is_ours(path: Path) -> bool:
+    """Say whether a file was written by a run: by what is in it, or, where that is damaged, by what lies beside it."""
+    if not path.exists() or (path.parent / "manifest.json").exists():
+        return True
+    head = _read(path)
+    mark = FORMAT.rpartition(" ")[0].encode()
+    return mark in head[: 8 + int.from_bytes(head[:8], "little")] if head[8:9] == b"{" else mark in head
+
+
 def load_weights(path: Path) -> Weights:
     """Read weights from ``best.safetensors`` or from the ``last.pt`` of a run.
 
@@ -93,7 +102,7 @@ def load_weights(path: Path) -> Weights:
     """
     if not path.exists():
         raise UserError(f"there is no checkpoint at {path}", "name a run (attnrepro ls runs) or a .safetensors file")
-    if path.suffix == ".pt":
+    if path.read_bytes()[:2] == b"PK" or path.suffix == ".pt":
         state = load_state(path, None, torch.device("cpu"))
         names = tuple(state["classes"]) if "classes" in state else None
         recipe = Recipe.from_json(state["recipe"])

@@ -25,8 +25,8 @@ from reproduce.recipes.recipe import DataChoice, EvalMode, Recipe
 from reproduce.recipes.registry import resolve
 from reproduce.recipes.settings import override_settings
 from reproduce.stats.intervals import wilson
-from reproduce.training.authors_checkpoint import SUFFIXES, read_official
-from reproduce.training.checkpoint import Weights, fill, load_weights
+from reproduce.training.authors_checkpoint import read_published
+from reproduce.training.checkpoint import Weights, fill, is_ours, load_weights
 from reproduce.training.class_match import match_classes
 from reproduce.training.precision import arithmetic, set_products
 from reproduce.training.run import fit_to_data
@@ -111,9 +111,13 @@ def _answer(logits_BC: Tensor, y_B: Tensor) -> tuple[Tensor, Tensor]:
     return hit_B5, F.cross_entropy(logits_BC, y_B, reduction="sum")
 
 
-def open_weights(path: Path) -> Weights:
-    """Return the weights at ``path``: of a run, or of a checkpoint that the authors of a paper publish."""
-    return read_official(path) if path.suffix in SUFFIXES else load_weights(path)
+def open_weights(
+    path: Path, row: str | None = None, variant: str | None = None, changes: Mapping[str, Any] | None = None
+) -> Weights:
+    """Return the weights at ``path``: of a run, or as another trainer writes them (see `read_published`)."""
+    if is_ours(path):
+        return load_weights(path)
+    return read_published(path, row, variant, changes)
 
 
 def evaluate_checkpoint(
@@ -123,16 +127,19 @@ def evaluate_checkpoint(
     precision: str,
     *,
     changes: Mapping[str, Any] | None = None,
+    row: str | None = None,
+    variant: str | None = None,
 ) -> dict[str, Any]:
     """Return the score of the weights at ``path`` on the test images of ``data`` (by default the recipe's).
 
     Images that do not fit into memory at once are read in parts. ``changes`` are settings laid over the recipe: the
-    evaluation mode, or what the file cannot say of how the weights were trained.
+    evaluation mode, or what the file cannot say of how the weights were trained; for ``row`` and ``variant`` see
+    `read_published`.
 
     Raises:
         UserError: a damaged or foreign checkpoint, data that is not here, other image sizes or classes.
     """
-    weights = open_weights(path)
+    weights = open_weights(path, row, variant, changes)
     recipe = override_settings(weights.recipe, changes or {})
     if data and "data.test_limit" not in (changes or {}):  # a limit is of the data that the recipe is for
         recipe = replace(recipe, data=replace(recipe.data, test_limit=None))
@@ -163,7 +170,7 @@ def evaluate_checkpoint(
     )
     found = {
         "checkpoint": str(path),
-        "official": path.suffix in SUFFIXES and recipe.model == resolve(recipe.row).model,
+        "official": bool(weights.assumed) and recipe.table == "imagenet" and recipe.model == resolve(recipe.row).model,
         "epoch": weights.epoch,
         "notes": notes,
     }

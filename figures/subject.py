@@ -17,6 +17,7 @@ from reproduce.recipes.command import write_command
 from reproduce.recipes.recipe import BUDGETS, VARIANTS, Recipe
 from reproduce.recipes.registry import ENTRIES, find_entry, resolve
 from reproduce.record import ledger
+from reproduce.record.folder import find_weights
 
 if TYPE_CHECKING:
     from torch import nn
@@ -83,7 +84,7 @@ def open_subject(target: str, *, budget: str | None = None, variant: str = "desc
 
 def open_run(line: dict[str, Any]) -> Subject:
     """Return the network of a row of the ledger."""
-    return _load(Path(str(line["checkpoint"])), str(line["run_id"]), line, _data_option(str(line["run_id"])))
+    return _load(find_weights(line), str(line["run_id"]), line, _data_option(str(line["run_id"])))
 
 
 def list_lines(row: str, budget: str | None, variant: str) -> list[dict[str, Any]]:

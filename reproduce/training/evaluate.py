@@ -149,13 +149,7 @@ def evaluate_checkpoint(
             f"'{source.name}' has {len(source.classes)} classes, the checkpoint tells {recipe.model.classes} apart",
             "name the data that it was trained on",
         )
-    names = weights.classes or _card_classes(weights.recipe)
-    outputs, told = None, ""
-    if weights.data_sha256 not in (source.sha256, *source.older):
-        outputs, told = match_classes(names, source.classes, f"'{source.name}'")
-    notes = [*weights.assumed, *([told] if told else [])]
-    for note in notes:
-        LOG.info("%s: %s", path, note)
+    outputs, notes = _match(weights, source, path)
     fitted = fit_to_data(recipe, source)
     set_products(precision, device)
     model = build(fitted.model)
@@ -175,6 +169,18 @@ def evaluate_checkpoint(
         "notes": notes,
     }
     return found | _describe(score, recipe, source, precision)
+
+
+def _match(weights: Weights, source: Source, path: Path) -> tuple[list[int] | None, list[str]]:
+    """Return the network's output for each class of the data, and what was assumed of both, which is told."""
+    outputs, told = None, ""
+    if weights.data_sha256 not in (source.sha256, *source.older):
+        names = weights.classes or _card_classes(weights.recipe)
+        outputs, told = match_classes(names, source.classes, f"'{source.name}'")
+    notes = [*weights.assumed, *([told] if told else [])]
+    for note in notes:
+        LOG.info("%s: %s", path, note)
+    return outputs, notes
 
 
 def _card_classes(recipe: Recipe) -> tuple[str, ...] | None:

@@ -227,7 +227,16 @@ def read_images(paths: tuple[Path, ...], rows: NDArray[np.int64]) -> list[bytes]
 
 def read_first_image(path: Path) -> bytes:
     """Return the first encoded image of a table without reading the others' row groups."""
-    return _read_rows(path, read_schema(path), np.zeros(1, np.int64))[0]
+    schema = read_schema(path)
+    if path.suffix.lower() == ".arrow":
+        return _read_rows(path, schema, np.zeros(1, np.int64))[0]
+    with _opened(path) as file:
+        columns = [f"{schema.image}.bytes" if schema.nested else schema.image]
+        column = next(file.iter_batches(batch_size=1, row_groups=[0], columns=columns)).column(schema.image)
+        data: bytes | None = (column.field("bytes") if schema.nested else column)[0].as_py()
+    if not data:
+        raise UserError(f"row 0 of {path} has no image bytes", hint=_EMBED_HINT)
+    return data
 
 
 def _read_rows(path: Path, schema: Schema, rows: NDArray[np.int64]) -> list[bytes]:
@@ -253,8 +262,8 @@ def _read_rows(path: Path, schema: Schema, rows: NDArray[np.int64]) -> list[byte
 def _take(column: Any, schema: Schema, rows: NDArray[np.int64]) -> list[bytes]:
     import pyarrow
 
-    taken = column.take(pyarrow.array(rows)).combine_chunks()
-    return list((taken.field("bytes") if schema.nested else taken).to_pylist())
+    whole = column.combine_chunks()
+    return list((whole.field("bytes") if schema.nested else whole).take(pyarrow.array(rows)).to_pylist())
 
 
 def choose_pooled(labels_N: NDArray[np.int64], split: str) -> NDArray[np.int64]:

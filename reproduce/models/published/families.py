@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from reproduce.models.published import original, report
+from reproduce.models.published import original, re_report
 from reproduce.recipes.architectures import FAMILIES as ARCHITECTURES
 from reproduce.recipes.architectures import AttentionCnn, ResNet, San, VisionTransformer
 
@@ -27,16 +27,16 @@ class Family:
 
 # a family whose marks are also another's stands after it
 FAMILIES = (
-    Family("the hierarchical SAN of [Re]", ("encoder.enc_layer.",), report.from_san, (San,), "as-run"),
-    Family("the ViT of [Re]", ("patcher.",), report.from_transformer, (VisionTransformer,), "as-run"),
+    Family("the hierarchical SAN of [Re]", ("encoder.enc_layer.",), re_report.from_san, (San,), "as-run"),
+    Family("the ViT of [Re]", ("patcher.",), re_report.from_transformer, (VisionTransformer,), "as-run"),
     Family(
         "the attention CNN of [Re]",
         ("conv.feature_upscale.", "encoder.block"),
-        report.from_main,
+        re_report.from_main,
         (AttentionCnn,),
         "as-run",
     ),
-    Family("the ResNet-18 of [Re]", ("backbone.", "fc_out."), report.from_resnet, (ResNet,), "as-run"),
+    Family("the ResNet-18 of [Re]", ("backbone.", "fc_out."), re_report.from_resnet, (ResNet,), "as-run"),
     Family(
         "the attention CNN of epfml",
         ("encoder.layer.", ".attention.self."),
@@ -45,7 +45,7 @@ FAMILIES = (
         "original",
     ),
     Family("this project", ("classify.",), dict, tuple(ARCHITECTURES.values()), "described"),
-    Family("SAN", (".sam.", "conv_in."), report.from_san, (San,), "described"),
+    Family("SAN", (".sam.", "conv_in."), re_report.from_san, (San,), "described"),
     Family("a ResNet-18", ("layer4.", "conv1.", "bn1."), original.from_resnet, (ResNet,), "original"),
 )
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from reproduce.models.published.re_report import position_names
 from reproduce.models.published.renaming import Names, rename
-from reproduce.models.published.report import position_names
 
 _LAYER = "encoder.layer.<b>"
 _SELF = f"{_LAYER}.attention.self"

@@ -62,7 +62,7 @@ def test_a_recorded_path_that_exists_is_kept(results, tmp_path):
 
 @pytest.mark.parametrize("text", ["9223372036854775808", "0,99999999999999999999", "0-9999999999"])
 def test_seeds_that_cannot_be_recorded_are_refused(text):
-    with pytest.raises(UserError, match="cannot be recorded|names more than"):
+    with pytest.raises(UserError, match=r"cannot be recorded|names more than"):
         parse_seeds(text)
     assert parse_seeds(str(LARGEST_SEED)) == [LARGEST_SEED]
 

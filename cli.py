@@ -5,6 +5,7 @@ python cli.py table hierarchical        the same from a bare clone
 """
 
 from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -28,6 +29,7 @@ from reproduce.console.options import (
     Settings,
 )
 from reproduce.console.output import ask_first, print_rendered, show, show_plan, show_records
+from reproduce.data.verbs import add_verbs as add_data
 from reproduce.recipes.recipe import EVAL_MODES
 
 app = typer.Typer(
@@ -85,6 +87,12 @@ def evaluate(
     eval_mode: Annotated[
         str | None, one_of("evaluation mode", EVAL_MODES, "Statistics and dropout", show_default="the recipe's")
     ] = None,
+    row: Annotated[
+        str | None, typer.Option(help="Which row another trainer's file is of.", show_default="by its weights")
+    ] = None,
+    variant: Annotated[
+        str | None, typer.Option(help="Settings that such a file does not say.", show_default="its trainer's")
+    ] = None,
     device: Device = "auto",
     precision: Precision = "fp32",
     as_json: Json = False,
@@ -96,7 +104,8 @@ def evaluate(
     from reproduce.runs.show import find_checkpoint
 
     changes = read_settings(settings or ()) | ({"eval_mode": eval_mode} if eval_mode else {})
-    result = evaluate_and_record(find_checkpoint(checkpoint), data, changes, choose_device(device), precision)
+    path, where = find_checkpoint(checkpoint), choose_device(device)
+    result = evaluate_and_record(path, data, changes, where, precision, row, variant)
     if as_json:
         show(result)
     else:
@@ -148,35 +157,22 @@ def list_things(
 
 @app.command(name="show")
 def show_run(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="run_id, or the start of one.", show_default=False)],
+    run: Annotated[str, typer.Argument(metavar="RUN|FILE", help="run_id, or the start of one.", show_default=False)],
     as_json: Json = False,
 ) -> None:
     """Show one run: its manifest, its curve and the command that repeats it."""
     from reproduce.runs.show import describe_run, read_run
 
+    if Path(run).is_file():
+        from reproduce.runs.show_file import describe_file
+
+        show_records([describe_file(Path(run))], as_json)
+        return
     record = read_run(run)
     if as_json:
         show(record)
     else:
         print(describe_run(record))
-
-
-@app.command()
-def data(
-    action: Annotated[str, typer.Argument(help="ls | show | fetch | unpack.")] = "ls",
-    name: Annotated[
-        str | None, typer.Argument(help="Name of a data set, a path, or an archive.", show_default=False)
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Say which data sets there are, what one is, fetch one, or unpack its archive."""
-    from reproduce.data.catalogue import act
-
-    result = act(action, name)
-    if as_json:
-        show(result)
-    else:
-        show_records(result if isinstance(result, list) else [result])
 
 
 @app.command()
@@ -192,7 +188,7 @@ def doctor(as_json: Json = False) -> None:
             print(f"{name:<12} {value}")
 
 
-for add_verbs in (add_tables, add_bench, add_figures, add_claims, add_report):
+for add_verbs in (add_data, add_tables, add_bench, add_figures, add_claims, add_report):
     add_verbs(app)
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reproduce.data.dataset import Split, load
+from reproduce.data.decode import to_rgb
+from reproduce.data.layouts.image_files import is_image
 from reproduce.data.source import identify
 from reproduce.errors import UserError, did_you_mean
 
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from figures.subject import Subject
     from reproduce.recipes.recipe import Recipe
 
-_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm"}
 # what is chosen where no image is named; in CIFAR-10 a dog and a horse (published Figures 9 to 14), a frog and a cat
 CHOSEN = (16, 17, 5, 0)
 
@@ -43,7 +44,7 @@ def find_picture(asked: str, subject: "Subject") -> Picture:
         UserError: no such file, data set, split, class or index; or a file that is no image.
     """
     path = Path(asked)
-    if path.suffix.lower() in _SUFFIXES or path.is_file():
+    if is_image(path.name) or path.is_file():
         return _read_file(path, subject.recipe.model.image_size)
     *where, last = asked.split(":")
     if not last.isdigit():
@@ -146,8 +147,10 @@ def _read_file(path: Path, size: int) -> Picture:
 
     try:
         with Image.open(path) as image:
-            upright: Any = ImageOps.exif_transpose(image)
-            pixels = np.asarray(upright.convert("RGB"))
+            image.load()
+            rgb = to_rgb(image, lambda: str(path))
+            upright: Any = ImageOps.exif_transpose(rgb if rgb is not image else image)
+            pixels = np.asarray(upright)
     except FileNotFoundError:
         raise UserError(f"there is no image at {path}", "check the path, or name one: --image test:16") from None
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:

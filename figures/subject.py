@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from figures.maps.layers import has_maps
+from reproduce.console.logs import LOG
 from reproduce.console.options import RecipeOptions, RunOptions
 from reproduce.errors import UserError
 from reproduce.recipes.command import write_command
 from reproduce.recipes.recipe import BUDGETS, VARIANTS, Recipe
 from reproduce.recipes.registry import ENTRIES, find_entry, resolve
 from reproduce.record import ledger
+from reproduce.record.folder import find_weights
 
 if TYPE_CHECKING:
     from torch import nn
@@ -60,7 +62,7 @@ def open_subject(target: str, *, budget: str | None = None, variant: str = "desc
     if target in ENTRIES:
         return open_run(find_line(target, budget, variant))
     path = Path(target)
-    if path.suffix in (".safetensors", ".pt") or path.is_dir():
+    if path.suffix in (".safetensors", ".pt", ".pth", ".ckpt") or path.exists():
         from reproduce.runs.show import find_checkpoint
 
         checkpoint = find_checkpoint(target)
@@ -82,7 +84,7 @@ def open_subject(target: str, *, budget: str | None = None, variant: str = "desc
 
 def open_run(line: dict[str, Any]) -> Subject:
     """Return the network of a row of the ledger."""
-    return _load(Path(str(line["checkpoint"])), str(line["run_id"]), line, _data_option(str(line["run_id"])))
+    return _load(find_weights(line), str(line["run_id"]), line, _data_option(str(line["run_id"])))
 
 
 def list_lines(row: str, budget: str | None, variant: str) -> list[dict[str, Any]]:
@@ -138,9 +140,12 @@ def check_choice(what: str, name: str | None, known: tuple[str, ...]) -> None:
 
 def _load(checkpoint: Path, name: str, line: dict[str, Any] | None, data: str | None) -> Subject:
     from reproduce.models.networks import attentive, build
-    from reproduce.training.checkpoint import fill, load_weights
+    from reproduce.training.checkpoint import fill
+    from reproduce.training.evaluate import open_weights
 
-    weights = load_weights(checkpoint)
+    weights = open_weights(checkpoint)
+    for note in weights.assumed:
+        LOG.info("%s: %s", checkpoint, note)
     check_attention(weights.recipe.row)
     model = build(weights.recipe.model)
     attentive(model, weights.recipe.row)

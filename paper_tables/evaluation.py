@@ -8,7 +8,13 @@ from paper_tables.published import read_table
 
 
 def evaluate_and_record(
-    path: Path, data: str | None, changes: Mapping[str, Any], device: Any, precision: str
+    path: Path,
+    data: str | None,
+    changes: Mapping[str, Any],
+    device: Any,
+    precision: str,
+    row: str | None = None,
+    variant: str | None = None,
 ) -> dict[str, Any]:
     """Measure the weights at ``path`` on ``device`` (of torch).
 
@@ -20,7 +26,7 @@ def evaluate_and_record(
     from reproduce.record.evaluations import record
     from reproduce.training.evaluate import evaluate_checkpoint
 
-    result = evaluate_checkpoint(path, data, device, precision, changes=changes)
+    result = evaluate_checkpoint(path, data, device, precision, changes=changes, row=row, variant=variant)
     if result["official"]:
         printed = read_table("imagenet")
         result["published"] = {metric: printed[result["row"], metric].value for metric in ("top1", "top5")}

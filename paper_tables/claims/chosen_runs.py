@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from paper_tables.claims.arms import Arm
 from paper_tables.claims.measured_files import read_answers
 from paper_tables.selection import COSTS, Choice
+from reproduce.record.folder import find_weights
 from reproduce.stats.sample import Answers
 
 if TYPE_CHECKING:
@@ -63,8 +64,10 @@ def recorded(
     """Return (seed, what ``read`` finds) of the runs of ``choice``, and the runs of which it finds nothing."""
     kept, without = [], []
     single = finished(runs, choice)
-    for run_id, seed, checkpoint in zip(single["run_id"], single["seed"], single["checkpoint"], strict=True):
-        record = read(str(run_id), Path(str(checkpoint)).parent if local else None)
+    lines = zip(single["run_id"], single["seed"], single["row"], single["checkpoint"], strict=True)
+    for run_id, seed, row, checkpoint in lines:
+        place = find_weights({"run_id": run_id, "row": row, "checkpoint": checkpoint})
+        record = read(str(run_id), place.parent if local else None)
         kept += [(-1 if math.isnan(float(seed)) else int(seed), record)] if record else []
         without += [] if record else [str(run_id)]
     return kept, without

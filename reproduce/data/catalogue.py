@@ -40,6 +40,8 @@ def act(action: str, name: str | None) -> list[dict[str, Any]] | dict[str, Any]:
         "classes": len(source.classes),
         "root": str(source.root) if source.root else "embedded",
         "differs": source.differs or None,
+        "class_names": list(source.classes),
+        "notes": list(source.notes),
     }
 
 

@@ -20,7 +20,7 @@ from reproduce.errors import UserError
 from reproduce.record.folder import results_path
 from reproduce.record.whole_files import UNSEALED, check_seal, seal, write_whole
 
-FORMAT = "attnrepro content 1"
+FORMAT = "attnrepro content 2"
 _TOLD_FROM = 3.0  # seconds
 _MOST = 16
 _KNOWN: dict[str, Content] = {}  # to identify is asked often, and not every folder of results can be written

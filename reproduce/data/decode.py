@@ -19,10 +19,14 @@ from PIL import Image
 
 from reproduce.data.stored import Item
 from reproduce.errors import UserError
+from reproduce.record.git_lfs import HEAD, HINT, is_pointer
 
 Fit = Literal["exact", "stretch", "crop"]
 
 THREADED_FROM = 96  # pixels a side
+SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")
+_KNOWN_RANGE = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "HSV")
+_BITS_PER_SAMPLE = 258  # TIFF 6.0, section 8
 _BLOCK = 64  # images one thread takes at a time
 _DAMAGE = (OSError, ValueError, SyntaxError, EOFError, struct.error, Image.DecompressionBombError)
 
@@ -65,9 +69,13 @@ def decode(
     if isinstance(item, np.ndarray):
         return item
     try:
-        image = fit(_open(item.read_bytes() if isinstance(item, Path) else item))
+        content = item.read_bytes() if isinstance(item, Path) else item
+    except OSError as error:
+        raise UserError(f"{where()} cannot be read ({error.strerror})", "check the disk and the permissions") from None
+    try:
+        image = fit(_open(content, where))
     except _DAMAGE:
-        raise UserError(f"{where()} is no readable image", "it is damaged; fetch it again") from None
+        raise explain_damage(content, where()) from None
     return np.frombuffer(image.tobytes(), np.uint8).reshape(image.height, image.width, 3)
 
 
@@ -98,15 +106,47 @@ def is_coloured(encoded: Item, where: str) -> bool:
         return True
     try:
         with Image.open(encoded if isinstance(encoded, Path) else io.BytesIO(encoded)) as image:
-            return image.mode not in ("1", "L", "LA", "I", "I;16", "F")
+            return image.mode not in ("1", "L", "LA", "I", *SIXTEEN_BITS, "F")
     except _DAMAGE:
-        raise UserError(f"{where} is no readable image", "it is damaged; fetch it again") from None
+        content = encoded.read_bytes() if isinstance(encoded, Path) else encoded
+        raise explain_damage(content, where) from None
 
 
-def _open(data: bytes) -> Image.Image:
+def explain_damage(content: bytes, where: str) -> UserError:
+    """Return what is wrong with an image that cannot be decoded."""
+    if is_pointer(content[:HEAD]):
+        return UserError(f"{where} is a git-lfs pointer", HINT)
+    return UserError(f"{where} is no readable image", "it is damaged; fetch it again")
+
+
+def _open(data: bytes, where: Callable[[], str]) -> Image.Image:
     image = Image.open(io.BytesIO(data))
     image.load()
-    return image if image.mode == "RGB" else image.convert("RGB")
+    return image if image.mode == "RGB" else to_rgb(image, where)
+
+
+def to_rgb(image: Image.Image, where: Callable[[], str]) -> Image.Image:
+    """Return an image of any mode in RGB, 8 bits a channel; 16 bits give their high byte.
+
+    Pillow's own conversion cuts values above 255 off instead: a photograph of 16 bits would come out white.
+
+    Raises:
+        UserError: values whose range the file does not say (32-bit and floating numbers), or no way to RGB.
+    """
+    if image.mode in _KNOWN_RANGE:
+        return image.convert("RGB")
+    bits = 16
+    if image.mode in SIXTEEN_BITS and image.format == "TIFF":
+        declared = getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, (16,))
+        bits = int(declared[0] if isinstance(declared, tuple) else declared)  # cameras write 10, 12 and 14
+    # Pillow reads a PGM file of more than 8 bits as 32, scaled to 16
+    if image.mode in SIXTEEN_BITS or (image.mode == "I" and image.format in ("PPM", "PNG")):
+        high_HW = (np.asarray(image).astype(np.int64) >> (bits - 8)).clip(0, 255).astype(np.uint8)
+        return Image.fromarray(high_HW).convert("RGB")
+    raise UserError(
+        f"{where()} is of mode {image.mode}, whose values have no known range in 8 bits",
+        "save the images as RGB or grey, 8 or 16 bits a channel",
+    )
 
 
 def _fit(image: Image.Image, size: int, fit: Fit) -> Image.Image:

@@ -3,13 +3,14 @@
 fetch("cifar100")     # into ATTNREPRO_DATA/cifar100, checked against its published sum; a second process waits
 """
 
+import contextlib
 import shutil
 from pathlib import Path
 from typing import Any
 
 from reproduce.data.cards import CARDS, KNOWN_NAMES
 from reproduce.data.download import download
-from reproduce.data.source import Source, data_root, identify
+from reproduce.data.source import CIFAR_FOLDERS, Source, data_root, identify
 from reproduce.data.unpack import list_folders, unpack
 from reproduce.errors import UserError, did_you_mean
 
@@ -43,6 +44,7 @@ def unpack_named(archive: Path) -> Source:
         raise UserError(f"there is no archive at {archive}", "give the .zip or .tar file that was downloaded")
     folders = list_folders(archive)
     marks = {"tiny-imagenet-200": "tiny-imagenet", "seg_train": "intel-scenes"}
+    marks |= {folder: name for name, folder in CIFAR_FOLDERS.items()}
     stem = archive.name.partition(".")[0]
     name = next((name for mark, name in marks.items() if mark in folders), f"unpacked-{stem}")
     unpack(archive, data_root() / name)
@@ -53,27 +55,40 @@ def _download(name: str) -> None:
     import filelock
     import torchvision.datasets
 
-    root = data_root() / name
+    root, work = data_root() / name, data_root() / f".{name}.fetch"
     kind = torchvision.datasets.CIFAR10 if name == "cifar10" else torchvision.datasets.CIFAR100
+    there = root.parent.is_dir()
     try:
-        root.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(root / ".lock"):
+        work.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(work / ".lock"):
             if _holds(kind, root):
                 return
-            archive = root / kind.filename
+            archive = work / kind.filename
             download(kind.url, archive, "md5", kind.tgz_md5)
-            fresh = root / "unpacked"
+            fresh = work / "unpacked"
             shutil.rmtree(fresh, ignore_errors=True)  # of a process that was killed
             unpack(archive, fresh)
+            root.mkdir(exist_ok=True)
             shutil.rmtree(root / kind.base_folder, ignore_errors=True)  # not whole: see above
             (fresh / kind.base_folder).replace(root / kind.base_folder)
-            shutil.rmtree(fresh, ignore_errors=True)
             archive.unlink()
     except OSError as error:
         raise UserError(
             f"{name} could not be downloaded ({error.strerror or error})",
             hint=f"check the disk, or copy the unpacked files to {root}",
         ) from None
+    finally:
+        _leave_no_trace(work, there)
+
+
+def _leave_no_trace(work: Path, there: bool) -> None:
+    """Remove the folder of a download, unless the next one goes on with it; and a root that was not there."""
+    if any(work.glob("*.part")):
+        return
+    shutil.rmtree(work, ignore_errors=True)
+    if not there:
+        with contextlib.suppress(OSError):
+            work.parent.rmdir()  # only where it is empty
 
 
 def _holds(kind: Any, root: Path) -> bool:

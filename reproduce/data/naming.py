@@ -44,5 +44,8 @@ def name_content(
 
 def label_folder(root: Path) -> str:
     """Return the name of a folder or file as a label; one that is called like a known data set is not taken for it."""
-    label = re.sub(r"[^a-z0-9]+", "-", root.name.removesuffix(".parquet").lower()).strip("-") or "folder"
+    name = root.name.removesuffix(".parquet")
+    if root.parent.name == "snapshots":  # of the Hugging Face hub's cache: the folder's own name is a commit
+        name = root.parent.parent.name.removeprefix("datasets--")
+    label = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "folder"
     return f"local-{label}" if label.removesuffix(UNVERIFIED) in CARDS else label

@@ -7,8 +7,6 @@
 A known name wins over a folder of the same name; write ``./cifar10`` for the folder.
 """
 
-import hashlib
-import io
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -20,11 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reproduce.console.logs import LOG
-from reproduce.data import class_folders, parquet, shapes
+from reproduce.data import file_sums, shapes
 from reproduce.data.cards import CARDS, KNOWN_NAMES
 from reproduce.data.content_cache import Marked, know_content, mark_files
+from reproduce.data.layouts import class_folders, encoded_tables, label_lists, shards
+from reproduce.data.layouts.split_names import KNOWN
+from reproduce.data.measure import measure
 from reproduce.data.naming import name_content
-from reproduce.data.stored import Kind, open_split
+from reproduce.data.stored import Kind, list_files, open_split
 from reproduce.errors import UserError, did_you_mean
 
 Fit = Literal["exact", "stretch", "crop"]
@@ -37,8 +38,8 @@ _CIFAR_FILES = {
     "cifar10": (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch", "batches.meta"),
     "cifar100": ("train", "test", "meta"),
 }
-_HASH_CONTENT_UP_TO = 2 * 2**30  # bytes of image files; above it a fingerprint is of the files
-_TOLD: set[tuple[str, str]] = set()
+_TOLD: set[tuple[str, ...]] = set()
+_ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".xz", ".bz2")
 _RESIZED: dict[str, tuple[int, Fit]] = {"intel-scenes": (150, "stretch"), "imagenet": (224, "crop")}
 
 
@@ -58,6 +59,7 @@ class Source:
     counts: Mapping[str, int] | None = field(default=None, compare=False)  # images of each split
     older: tuple[str, ...] = field(default=(), compare=False)  # fingerprints that results on it were recorded under
     differs: str = field(default="", compare=False)  # from the data set that it is called after
+    notes: tuple[str, ...] = field(default=(), compare=False)  # what was left out, pooled or guessed
     orders: Mapping[str, NDArray[np.int64]] | None = field(default=None, compare=False, repr=False)
 
     def order(self, split: str, count: int) -> NDArray[np.int64]:
@@ -92,12 +94,14 @@ def identify(data: str) -> Source:
         return Source(
             "shapes", "shapes", shapes.SHA256, None, shapes.IMAGE_SIZE, shapes.CLASSES, counts=dict(shapes.COUNTS)
         )
+    if not data.strip():
+        raise UserError("--data names no data set", f"give a folder, or one of: {', '.join(KNOWN_NAMES)}")
     path = Path(data).expanduser()
     try:
         if data in KNOWN_NAMES:
             return _identify_named(data)
         if path.exists():
-            return _identify_path(path.resolve())
+            return _identify_path(path.resolve() if path.is_dir() else path.absolute())  # a link may go to a blob
     except OSError as error:
         where = error.filename or data
         raise UserError(f"{where} cannot be read ({error.strerror})", "check the disk and the permissions") from None
@@ -109,12 +113,15 @@ def identify(data: str) -> Source:
 def _identify_named(name: str) -> Source:
     root = data_root() / name
     if name in CIFAR_FOLDERS:
-        hint = f"run: attnrepro data fetch {name}   (or set ATTNREPRO_DATA to the folder above {name}/)"
+        hint = (
+            f"run: attnrepro data fetch {name}   (or attnrepro data unpack ARCHIVE of one downloaded by hand,"
+            f" or set ATTNREPRO_DATA to the folder above {name}/)"
+        )
     else:
         hint = f"{(CARDS[name].place or '').format(root=root)}; or give its folder: --data PATH"
     if name in CIFAR_FOLDERS and not root.is_dir() and (data_root() / CIFAR_FOLDERS[name]).is_dir():
         root = data_root()
-    if not root.is_dir():
+    if not root.is_dir() or all(path.name.startswith(".") for path in root.iterdir()):
         raise UserError(f"{name} is not in {data_root()}", hint=hint)
     return _identify_folder(root.resolve(), name)
 
@@ -122,10 +129,12 @@ def _identify_named(name: str) -> Source:
 def _identify_path(path: Path) -> Source:
     if path.is_dir():
         return _identify_folder(path, "")
-    shards = parquet.find_shards(path) if path.suffix.lower() == ".parquet" else None
-    if shards is None:
+    if path.suffix.lower() in _ARCHIVES:
+        raise UserError(f"{path} is a file, not a data set", hint=f"run: attnrepro data unpack {path}")
+    found = shards.find_shards(path) if path.suffix.lower() in shards.SUFFIXES else None
+    if found is None:
         raise UserError(f"{path} is a file, not a data set", hint="give the folder it unpacks to, or a .parquet file")
-    return _identify_parquet(path, shards, "")
+    return _identify_tables(path, found, "")
 
 
 def _identify_folder(root: Path, name: str) -> Source:
@@ -136,22 +145,27 @@ def _identify_folder(root: Path, name: str) -> Source:
                 if name not in ("", cifar):
                     raise UserError(f"{root} holds {cifar}, not {name}", hint=f"run: attnrepro data fetch {name}")
                 return _identify_cifar(place, cifar)
-    shards = parquet.find_shards(root)
-    if shards is not None:
-        return _identify_parquet(root, shards, name)
+    root = shards.step_into_cache(root)
+    found = shards.find_shards(root)
+    if found is not None:
+        return _identify_tables(root, found, name)
     if not any(root.iterdir()):
         raise UserError(f"{root} is empty", hint="unpack a data set into it, or give another folder")
+    if label_lists.has_list(root):
+        return _identify_files(root, name)
     if class_folders.holds_loose_images(root):
         raise UserError(
             f"{root} holds images that are not sorted into class folders",
-            hint="move each into a folder of its class: val/n01440764/ILSVRC2012_val_00000293.JPEG",
+            hint="move each into a folder of its class (val/n01440764/ILSVRC2012_val_00000293.JPEG), or put a CSV file"
+            " beside them with a column of file names and a column 'label'",
         )
     if not class_folders.holds_class_folders(root):
         raise UserError(
             f"{root} holds no data set that is known here",
-            hint="expected class folders of images, Parquet shards (train-*.parquet, test-*.parquet) or CIFAR batches",
+            hint="expected class folders of images, Parquet shards (train-*.parquet, test-*.parquet) or CIFAR batches;"
+            f" splits may be called {', '.join(KNOWN)}",
         )
-    return _identify_class_folders(root, name)
+    return _identify_files(root, name)
 
 
 def _identify_cifar(place: Path, name: Literal["cifar10", "cifar100"]) -> Source:
@@ -161,48 +175,48 @@ def _identify_cifar(place: Path, name: Literal["cifar10", "cifar100"]) -> Source
         raise UserError(f"{folder} lacks the file {missing}", hint=f"fetch it again: attnrepro data fetch {name}")
     files = [(file, folder / file) for file in _CIFAR_FILES[name]]
     draft = Source(name, name, "", place, 32, CARDS[name].class_names)
-    return _settle(draft, files, lambda: _hash_marked(files), name)
+    return _settle(draft, files, lambda: file_sums.hash_marked(files), name)
 
 
-def _identify_parquet(root: Path, shards: parquet.Shards, name: str) -> Source:
-    files = [("train", path) for path in shards.train] + [("test", path) for path in shards.test]
-    schema = parquet.read_schema(shards.train[0])
-    classes = schema.classes
-    if not classes:
-        labels_N = parquet.read_labels(shards.train)
-        classes = tuple(str(number) for number in range(int(labels_N.max(initial=-1)) + 1))
-    if not classes or not schema.rows:
-        raise UserError(f"{shards.train[0]} holds no labelled images", hint="give another folder")
-    fit: Fit = "exact"
-    if name in _RESIZED:
-        size, fit = _RESIZED[name]
-    else:
-        size = _measure(parquet.read_first_image(shards.train[0]), f"row 0 of {shards.train[0]}")
-    draft = Source("", "parquet", "", root, size, classes, fit)
-    return _settle(draft, files, lambda: _hash_marked(files), name)
+def _identify_tables(root: Path, found: shards.Shards, name: str) -> Source:
+    files = [("train", path) for path in found.train] + [("test", path) for path in found.test]
+    classes = encoded_tables.read_classes(found.train)
+    if not classes.names or not encoded_tables.read_schema(found.train[0]).rows:
+        raise UserError(f"{found.train[0]} holds no labelled images", hint="give another folder")
+    if len(classes.names) == 1:
+        raise UserError(f"{root} holds images of one class ({classes.names[0]})", "give data of two classes or more")
+    encoded_tables.check_names(found.test, classes, found.train[0])
+    first = encoded_tables.read_first_image(found.train[0])
+    size, fit, notes = _fit(name, first, f"row 0 of {found.train[0]}")
+    draft = Source("", "parquet", "", root, size, classes.names, fit, notes=(*found.notes, *classes.notes, *notes))
+    return _settle(draft, files, lambda: file_sums.hash_marked(files), name)
 
 
-def _identify_class_folders(root: Path, name: str) -> Source:
+def _identify_files(root: Path, name: str) -> Source:
     root = class_folders.unwrap(root)
-    listing = class_folders.list_images(root, allow_missing_train=name == "imagenet")
+    listing = list_files(root, allow_missing_train=name == "imagenet")
     layout = name
     if (root / "seg_train").is_dir():
         layout = "intel-scenes"
     elif class_folders.is_imagenet(listing.classes):
         layout = "imagenet"
-    fit: Fit = "exact"
-    if layout in _RESIZED:
-        size, fit = _RESIZED[layout]
-    else:
-        first = (listing.train or listing.test)[0].path
-        size = _measure(first.read_bytes(), str(first))
+    first = (listing.train or listing.test)[0].path
+    size, fit, notes = _fit(layout, first, str(first))
     files = [
         (f"{split} {file.label} {file.key}", file.path)
         for split, part in (("train", listing.train), ("test", listing.test))
         for file in part
     ]
-    draft = Source("", "folders", "", root, size, listing.classes, fit)
-    return _settle(draft, files, lambda: _hash_listing(listing), name)
+    draft = Source("", "folders", "", root, size, listing.classes, fit, notes=(*listing.notes, *notes))
+    return _settle(draft, files, lambda: file_sums.hash_listing(listing), name)
+
+
+def _fit(layout: str, first: bytes | Path, where: str) -> tuple[int, Fit, tuple[str, ...]]:
+    """Return the side that images are brought to, how, and what there is to tell of the first one."""
+    if layout in _RESIZED:
+        return *_RESIZED[layout], ()
+    size, notes = measure(first, where)
+    return size, "exact", notes
 
 
 def _settle(draft: Source, files: Marked, older: Callable[[], str], suggested: str) -> Source:
@@ -210,7 +224,7 @@ def _settle(draft: Source, files: Marked, older: Callable[[], str], suggested: s
     root = draft.root
     assert root is not None
     kept_under, size = mark_files(draft.kind, files)
-    if draft.kind not in CIFAR_FOLDERS and size > _HASH_CONTENT_UP_TO:
+    if draft.kind not in CIFAR_FOLDERS and size > file_sums.HASH_CONTENT_UP_TO:
         if draft.kind == "folders":
             counts = {split: sum(mark.startswith(f"{split} ") for mark, _ in files) for split in ("train", "test")}
         else:
@@ -239,51 +253,13 @@ def _settle(draft: Source, files: Marked, older: Callable[[], str], suggested: s
 
 
 def _tell(source: Source) -> Source:
-    """Say, once, that data are not those they seem to be."""
-    told = (source.name, source.sha256)
-    if source.differs and told not in _TOLD:
-        _TOLD.add(told)
+    """Say, once, what was left out or guessed, and that data are not those they seem to be."""
+    told = (source.name, source.sha256, *source.notes)
+    if told in _TOLD:
+        return source
+    _TOLD.add(told)
+    for note in source.notes:
+        LOG.info("%s: %s", source.root, note)
+    if source.differs:
         LOG.info("%s is called %s and is compared with nothing published: %s", source.root, source.name, source.differs)
     return source
-
-
-def _measure(encoded: bytes, where: str) -> int:
-    """Return the side of a square image from its header, in pixels."""
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(encoded)) as image:
-            width, height = image.size
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        raise UserError(f"{where} is no readable image", hint="it is damaged; fetch the data set again") from None
-    if width != height:
-        raise UserError(f"{where} is {width}x{height}, not square", hint="resize all images to one square size first")
-    return width
-
-
-def _hash_file(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise UserError(
-            f"{path} cannot be read ({error.strerror})", hint="check the disk and the permissions"
-        ) from None
-
-
-def _hash_marked(files: Marked) -> str:
-    digest = hashlib.sha256()
-    for mark, path in files:
-        digest.update(f"{mark} {_hash_file(path)}\n".encode())
-    return digest.hexdigest()
-
-
-def _hash_listing(listing: class_folders.Listing) -> str:
-    files = [("train", file) for file in listing.train] + [("test", file) for file in listing.test]
-    sizes = [file.path.stat().st_size for _, file in files]
-    by_content = sum(sizes) <= _HASH_CONTENT_UP_TO
-    digest = hashlib.sha256()
-    for (split, file), size in zip(files, sizes, strict=True):
-        mark = _hash_file(file.path) if by_content else str(size)
-        digest.update(f"{split} {file.key} {mark}\n".encode())
-    return digest.hexdigest()

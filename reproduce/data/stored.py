@@ -12,7 +12,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from reproduce.data import class_folders, parquet
+from reproduce.data.layouts import class_folders, encoded_tables, label_lists
+from reproduce.data.layouts.shards import find_shards
 from reproduce.errors import UserError
 
 Kind = Literal["shapes", "cifar10", "cifar100", "folders", "parquet"]
@@ -55,25 +56,32 @@ def _open_cifar(kind: str, root: Path, split: str) -> Stored:
     )
 
 
+def list_files(root: Path, allow_missing_train: bool) -> class_folders.Listing:
+    """Return the images of both splits: of a list of labels, else of class folders; UserError where there are none."""
+    if label_lists.has_list(root):
+        return label_lists.list_images(root)
+    return class_folders.list_images(root, allow_missing_train)
+
+
 def _open_folders(root: Path, split: str) -> Stored:
-    listing = class_folders.list_images(root, allow_missing_train=True)
+    listing = list_files(root, allow_missing_train=True)
     files = listing.train if split == "train" else listing.test
     labels_N = np.asarray([file.label for file in files], np.int64)
     return Stored(labels_N, lambda rows: [files[row].path for row in rows], lambda row: str(files[row].path))
 
 
 def _open_parquet(root: Path, split: str) -> Stored:
-    shards = parquet.find_shards(root)
+    shards = find_shards(root)
     if shards is None:
-        raise UserError(f"the Parquet files of {root} are gone", hint="they were there a moment ago")
+        raise UserError(f"the tables of {root} are gone", hint="they were there a moment ago")
     paths = shards.train if split == "train" else shards.test
-    labels_N = parquet.read_labels(paths)
-    of_split = parquet.choose_pooled(labels_N, split) if shards.pooled else np.arange(len(labels_N))
+    labels_N = encoded_tables.read_labels(paths, encoded_tables.read_classes(shards.train))
+    of_split = encoded_tables.choose_pooled(labels_N, split) if shards.pooled else np.arange(len(labels_N))
 
     def take(rows: Rows) -> list[bytes]:
         wanted = of_split[rows]
         ascending = np.argsort(wanted, kind="stable")
-        encoded = dict(zip(ascending.tolist(), parquet.read_images(paths, wanted[ascending]), strict=True))
+        encoded = dict(zip(ascending.tolist(), encoded_tables.read_images(paths, wanted[ascending]), strict=True))
         return [encoded[index] for index in range(len(wanted))]
 
-    return Stored(labels_N[of_split], take, lambda row: parquet.describe_row(paths, int(of_split[row])))
+    return Stored(labels_N[of_split], take, lambda row: encoded_tables.describe_row(paths, int(of_split[row])))

@@ -9,6 +9,9 @@ from collections.abc import Iterable, Sequence
 
 from reproduce.errors import UserError
 
+LARGEST_SEED = 2**63 - 1  # the ledger's whole numbers have 64 bits
+_MOST_SEEDS = 100_000
+
 
 def write_command(
     row: str,
@@ -78,9 +81,14 @@ def parse_seeds(text: str) -> list[int]:
     try:
         for part in text.split(","):
             first, dash, last = part.strip().partition("-")
+            if dash and int(last) - int(first) >= _MOST_SEEDS:
+                raise UserError(f"'{text}' names more than {_MOST_SEEDS} seeds", "write a shorter range, such as 0-4")
             seeds += range(int(first), int(last) + 1) if dash else [int(first)]
     except ValueError:
         raise UserError(f"'{text}' names no seeds", "write one (3), a list (0,2,5) or a range (0-4)") from None
+    wrong = next((seed for seed in seeds if not 0 <= seed <= LARGEST_SEED), None)
+    if wrong is not None:
+        raise UserError(f"a seed of {wrong} cannot be recorded", f"give seeds from 0 to {LARGEST_SEED}")
     if not seeds or len(set(seeds)) < len(seeds):
         raise UserError(
             f"'{text}' names no seeds, or one twice", "write each seed once, the smaller of a range first: 0-4"

@@ -15,6 +15,7 @@ from reproduce.data.rng import make_deterministic
 from reproduce.errors import UserError, did_you_mean
 from reproduce.models.networks import count_macs, count_parameters
 from reproduce.record import ledger, manifest
+from reproduce.record.folder import results_path
 from reproduce.runs.plan import find_done
 from reproduce.runs.progress import Event, describe_epoch, watch
 from reproduce.runs.run_lock import hold
@@ -23,6 +24,7 @@ from reproduce.training.cost import mean_latency_ms, peak_memory_mb, reset_peak_
 from reproduce.training.deadline import Deadline
 from reproduce.training.distributed import ALONE, Ranks, is_loss_of_rank, own_device
 from reproduce.training.estimate import estimate_seconds
+from reproduce.training.forewarn import forewarn
 from reproduce.training.run import Run
 from reproduce.training.train import Progress, train
 
@@ -127,6 +129,9 @@ class Session:
         dataset = load(run.source, run.recipe.data)
         test_images = run.recipe.accuracy_over or len(dataset.test)
         record = self._open_record(run, command, test_images) if self.ranks.main else {}
+        if self.ranks.main:
+            with _threads(run, self.device):
+                forewarn(run, self.device, self.deadline or Deadline(), self.ranks.world)
         reset_peak_memory(self.device)
         board = (
             open_board(run.folder) if self.options.tensorboard and self.ranks.main else nullcontext(lambda line: None)
@@ -190,7 +195,7 @@ class Session:
             "cupy": facts["versions"].get("cupy") if self.device.type == "cuda" else None,
             "git": f"{git['commit'][:12]}{'+' if git.get('dirty') is True else ''}",
             "started": facts["started"],
-            "checkpoint": str(run.folder / "best.safetensors"),
+            "checkpoint": str((run.folder / "best.safetensors").relative_to(results_path())),
             "test_images": test_images,
         }
 

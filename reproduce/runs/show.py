@@ -15,6 +15,7 @@ from reproduce.recipes.recipe import Recipe
 from reproduce.recipes.registry import ENTRIES, TABLES, resolve
 from reproduce.recipes.settings import keys
 from reproduce.record import ledger, manifest
+from reproduce.record.folder import find_weights
 from reproduce.runs.plan import find_done
 from reproduce.training.history import read_history
 from reproduce.training.run import Run
@@ -60,13 +61,14 @@ def find_run(name: str) -> dict[str, Any]:
         raise UserError(f"the ledger has no run called '{name}'", hint)
     if len(set(found)) > 1:
         raise UserError(f"'{name}' fits {len(set(found))} runs", f"name one: {', '.join(sorted(set(found))[:4])}")
-    return _plain({str(k): v for k, v in runs[runs["run_id"] == found[-1]].iloc[-1].to_dict().items()})
+    line = _plain({str(k): v for k, v in runs[runs["run_id"] == found[-1]].iloc[-1].to_dict().items()})
+    return line | {"checkpoint": str(find_weights(line))}
 
 
 def find_checkpoint(name: str) -> Path:
     """Return the weights that a run's name or a path means; raises UserError where there are none."""
     path = Path(name)
-    if path.suffix in (".safetensors", ".pt", ".pth", ".tar") or path.exists():
+    if path.suffix in (".safetensors", ".pt", ".pth", ".tar", ".ckpt", ".bin") or path.exists():
         found = path / "best.safetensors" if path.is_dir() else path
         if not found.exists():
             raise UserError(f"there is no checkpoint at {found}", "name a run (attnrepro ls runs) or a file")
@@ -125,7 +127,7 @@ def report_runs(runs: Sequence[Run], table: "pd.DataFrame") -> list[dict[str, An
             records.append({"run_id": run.run_id, "status": "unfinished", "says": says})
             continue
         says = f"{run.run_id}: top-1 {line['top1_last']:.4f} last, {line['top1_best']:.4f} best on test"
-        records.append(_plain(line) | {"says": says})
+        records.append(_plain(line) | {"checkpoint": str(find_weights(line)), "says": says})
     return records
 
 

@@ -1,110 +1,166 @@
-"""Checkpoints that other projects publish, read as weights of a row of ours. Nothing in them runs code.
+"""Checkpoints that other projects' trainers write, read as weights of a row of ours. Nothing in them runs code.
 
-weights = read_official(Path("san10-pair.pth"))      # which network it is, is read off its keys
-weights.recipe.row, weights.tensors, weights.epoch
+weights = read_published(Path("best_model.ckpt"))      # which network it is, is read off its names and shapes
+weights.recipe.row, weights.tensors, weights.epoch, weights.assumed
 
-Known: SAN's official ImageNet checkpoints (github.com/hszhao/SAN), a dictionary with ``state_dict``, or that dictionary
-itself.
+Known: the tables of :mod:`reproduce.models.published.families`, and files of our own names without a recipe.
 """
 
-import io
-import pickle
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from reproduce.errors import UserError
 from reproduce.models.networks import build
-from reproduce.models.official_san import count_blocks, from_official, is_pairwise, strip_prefix, to_official
+from reproduce.models.official_san import count_blocks, is_pairwise
+from reproduce.models.published.families import FAMILIES, Family, find_family
 from reproduce.recipes.architectures import San
 from reproduce.recipes.recipe import Recipe
-from reproduce.recipes.registry import TABLES, resolve
-from reproduce.recipes.settings import override
+from reproduce.recipes.registry import ENTRIES, TABLES, find_entry, resolve
+from reproduce.recipes.settings import keys, override
 from reproduce.training.checkpoint import Weights
+from reproduce.training.foreign_file import find_state, load_document
 
-SUFFIXES = (".pth", ".tar")
-_AGAIN = "download it again from the links of github.com/hszhao/SAN"
+_KNOWN = f"known are {', '.join(family.name for family in FAMILIES)}"
+_COUNTER = "num_batches_tracked"  # of BatchNorm: files from before it was written go without
+_NOT_IN_FILE = {"model.depth", "model.transpose_content", "model.add_centre", "model.skip_attention_norm"}
 
 
-def read_official(path: Path) -> Weights:
-    """Read an official checkpoint.
+@dataclass(frozen=True)
+class _Fit:
+    """A row's network beside the weights of a file."""
+
+    recipe: Recipe
+    missing: list[str]
+    unknown: list[str]
+    misshapen: list[tuple[str, tuple[int, ...], tuple[int, ...]]]  # name, in the file, of the row
+
+    @property
+    def distance(self) -> int:
+        return len(self.missing) + len(self.unknown) + len(self.misshapen)
+
+
+def read_published(
+    path: Path, row: str | None = None, variant: str | None = None, changes: Mapping[str, Any] | None = None
+) -> Weights:
+    """Read a checkpoint of another project.
+
+    Args:
+        path: where it lies; its suffix says nothing.
+        row: which row it is of, where its shapes fit several.
+        variant: with which settings, where the file does not say them; as its trainer had them by default.
+        changes: settings of the network that the file does not say.
 
     Raises:
         UserError: missing, damaged, holding more than weights and numbers, or of a network that no row is.
     """
-    document = _load(path)
-    state, epoch = _find_state(document, path)
-    recipe = _recognise(state, path)
-    _check(state, recipe, path)
-    return Weights(recipe, from_official(state), epoch)
+    state, epoch = find_state(load_document(path), path)
+    family = find_family(state)
+    if family is None:
+        raise UserError(f"{path} holds a network of none of the studies (first weight: {min(state)})", _KNOWN)
+    tensors = family.translate(state)
+    bare = {name.removeprefix("encoder."): value for name, value in state.items()}  # [Re] saves a SAN as its encoder
+    fit = _recognise(tensors, bare, family, path, row, variant, changes or {})
+    _check(fit, path)
+    counters = {name: torch.zeros((), dtype=torch.long) for name in _expect(fit.recipe) if name not in tensors}
+    return Weights(fit.recipe, tensors | counters, epoch, assumed=_tell(fit.recipe, family, variant))
 
 
-def _load(path: Path) -> Any:
-    if not path.exists():
-        raise UserError(f"there is no checkpoint at {path}", "give the path of a downloaded .pth file")
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror})", "check the path and its rights") from None
-    try:
-        with torch.serialization.safe_globals(list(_numbers())):
-            return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
+def _tell(recipe: Recipe, family: Family, variant: str | None) -> tuple[str, ...]:
+    """Return what was assumed of a network that its file does not say."""
+    fields = sorted(name.removeprefix("model.") for name in _NOT_IN_FILE)
+    values = [f"{name}={getattr(recipe.model, name)}" for name in fields if hasattr(recipe.model, name)]
+    said = f"read as {family.name}: row {recipe.row}, variant {recipe.variant}"
+    if not values:
+        return (said,)
+    how = "as asked for" if variant else "assumed, as the file does not say"
+    return (f"{said}; {', '.join(values)} {how} (--variant, --set)",)
+
+
+def _candidates(family: Family, row: str | None, variant: str | None) -> Iterator[Recipe]:
+    """Yield the recipes that could be meant, those that their authors trained first."""
+    rows = [row] if row else [*TABLES["imagenet"].rows, *ENTRIES]
+    for name in dict.fromkeys(rows):
+        entry = find_entry(name)
+        if not isinstance(entry.recipe.model, family.kinds):
+            continue
+        names = entry.variant_names()
+        wanted = [variant] if variant else [family.variant, *names]
+        for each in dict.fromkeys(wanted):
+            if each in names or row:
+                yield resolve(name, variant=each)
+
+
+def _recognise(
+    tensors: Mapping[str, Tensor],
+    state: Mapping[str, Tensor],
+    family: Family,
+    path: Path,
+    row: str | None,
+    variant: str | None,
+    changes: Mapping[str, Any],
+) -> _Fit:
+    """Return the first candidate whose network has exactly these weights, else the nearest one."""
+    heads = [value for name, value in tensors.items() if name.startswith("classify.") and value.dim() == 2]
+    nearest: _Fit | None = None
+    for recipe in _candidates(family, row, variant):
+        if isinstance(recipe.model, San) and not _has_blocks(recipe.model, state):
+            continue
+        known = keys(recipe)  # a change that this one has not is of another, or refused later
+        settings = {name: value for name, value in changes.items() if name.startswith("model.") and name in known}
+        classes = len(heads[-1]) if heads else recipe.model.classes
+        try:
+            fit = _compare(override(recipe, {"model.classes": classes, **settings}), tensors)
+        except UserError:  # the changes fit another row's network
+            continue
+        if fit.distance == 0:
+            return fit
+        if nearest is None or fit.distance < nearest.distance:
+            nearest = fit
+    if nearest is not None:
+        return nearest
+    if family.kinds == (San,) and not row:
+        blocks, kind = "-".join(map(str, count_blocks(state))), "pairwise" if is_pairwise(state) else "patchwise"
         raise UserError(
-            f"{path} holds more than weights and numbers, or is damaged, and was not opened", _AGAIN
-        ) from None
-    except Exception as error:  # whatever foreign bytes make of a reader of archives
-        first = (str(error).splitlines() or [type(error).__name__])[0][:120]
-        raise UserError(f"{path} is not a whole checkpoint ({first})", _AGAIN) from None
+            f"{path} holds a {kind} SAN of {blocks} blocks, which no row is", "attnrepro ls rows lists them"
+        )
+    raise UserError(f"{path} holds {family.name}, which row '{row}' is not", "attnrepro ls rows lists them")
 
 
-def _numbers() -> Iterator[Any]:
-    """Yield what a NumPy number is pickled as: accuracies lie beside the weights as such."""
-    scalar = np.float64(0).__reduce__()[0]  # the function itself, whose module NumPy has renamed
-    yield from ((scalar, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core"))
-    yield np.dtype
-    yield from (type(np.dtype(kind)) for kind in (np.float32, np.float64, np.int64))
+def _has_blocks(model: San, state: Mapping[str, Tensor]) -> bool:
+    if model.hierarchical:
+        return any(name.startswith(("enc_layer.", "stages.")) for name in state)
+    kind = "pairwise" if is_pairwise(state) else "patchwise"
+    ours = any(name.startswith("stages.") for name in state)  # a file of our own names
+    return ours or (model.layers, model.attention) == (count_blocks(state), kind)
 
 
-def _find_state(document: Any, path: Path) -> tuple[dict[str, Tensor], int | None]:
-    """Return the state dictionary, without prefix, and the epoch that it is of."""
-    inside = document.get("state_dict", document) if isinstance(document, dict) else None
-    if not isinstance(inside, Mapping) or not inside or not all(torch.is_tensor(value) for value in inside.values()):
-        raise UserError(f"{path} holds no state_dict of weights", _AGAIN)
-    epoch = document.get("epoch") if inside is not document else None
-    return strip_prefix(inside), epoch if isinstance(epoch, int) else None
-
-
-def _recognise(state: Mapping[str, Tensor], path: Path) -> Recipe:
-    """Return the recipe of the ImageNet row that has these blocks, told apart into as many classes."""
-    blocks, kind = count_blocks(state), "pairwise" if is_pairwise(state) else "patchwise"
-    for row in TABLES["imagenet"].rows:
-        recipe = resolve(row)
-        assert isinstance(recipe.model, San)
-        if (recipe.model.layers, recipe.model.attention) == (blocks, kind):
-            head = state.get("fc.weight")
-            classes = len(head) if head is not None and head.dim() == 2 else recipe.model.classes
-            return override(recipe, {"model.classes": classes})
-    if not blocks:
-        raise UserError(f"{path} holds no SAN: none of its keys is of an attention block", _AGAIN)
-    known = ", ".join(TABLES["imagenet"].rows)
-    raise UserError(f"{path} holds a {kind} SAN of {'-'.join(map(str, blocks))} blocks, which no row is", known)
-
-
-def _check(state: dict[str, Tensor], recipe: Recipe, path: Path) -> None:
-    """Raise UserError where keys or shapes are not exactly those of the row's network in the official layout."""
+def _expect(recipe: Recipe) -> dict[str, Tensor]:
     with torch.device("meta"):
-        expected = to_official(build(recipe.model).state_dict())
-    missing, unknown = (sorted(one.keys() - two.keys()) for one, two in ((expected, state), (state, expected)))
-    if missing or unknown:
-        said = [f"lacks {len(missing)} weights (first: {missing[0]})"] if missing else []
-        said += [f"has {len(unknown)} that it does not know (first: {unknown[0]})"] if unknown else []
-        raise UserError(f"{path} is not {recipe.row}: it {' and '.join(said)}", _AGAIN)
-    for name, value in state.items():
-        if value.shape != expected[name].shape:
-            shapes = f"{tuple(value.shape)}, not {tuple(expected[name].shape)}"
-            raise UserError(f"{path} is not {recipe.row}: '{name}' is {shapes}", _AGAIN)
+        return build(recipe.model).state_dict()
+
+
+def _compare(recipe: Recipe, tensors: Mapping[str, Tensor]) -> _Fit:
+    expected = _expect(recipe)
+    missing = sorted(name for name in expected.keys() - tensors.keys() if not name.endswith(_COUNTER))
+    shared = sorted(expected.keys() & tensors.keys())
+    shapes = [(name, tuple(tensors[name].shape), tuple(expected[name].shape)) for name in shared]
+    return _Fit(
+        recipe, missing, sorted(tensors.keys() - expected.keys()), [shape for shape in shapes if shape[1] != shape[2]]
+    )
+
+
+def _check(fit: _Fit, path: Path) -> None:
+    """Raise UserError where names or shapes are not exactly those of the row's network."""
+    hint = f"name the row that it is of: --row ROW; nearest is {fit.recipe.row}"
+    said = [f"lacks {len(fit.missing)} weights (first: {fit.missing[0]})"] if fit.missing else []
+    said += [f"has {len(fit.unknown)} that it does not know (first: {fit.unknown[0]})"] if fit.unknown else []
+    if said:
+        raise UserError(f"{path} is not {fit.recipe.row}: it {' and '.join(said)}", hint)
+    if fit.misshapen:
+        name, found, expected = fit.misshapen[0]
+        raise UserError(f"{path} is not {fit.recipe.row}: '{name}' is {found}, not {expected}", hint)

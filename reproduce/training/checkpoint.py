@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from reproduce.console.logs import LOG
+from reproduce.data.source import Source
 from reproduce.errors import UserError
 from reproduce.recipes.recipe import Recipe
 from reproduce.record.whole_files import UNSEALED, check_seal, seal, write_whole
@@ -33,6 +34,9 @@ class Weights:
     recipe: Recipe
     tensors: dict[str, Tensor]
     epoch: int | None
+    classes: tuple[str, ...] | None = None  # their names, in the order of the outputs; None: the file has none
+    data_sha256: str | None = None  # what the data were that it was trained on
+    assumed: tuple[str, ...] = ()  # what the file does not say
 
 
 def save_state(path: Path, identity: str, state: dict[str, Any]) -> None:
@@ -71,11 +75,23 @@ def load_state(path: Path, identity: str | None, device: torch.device) -> dict[s
     return state
 
 
-def save_weights(path: Path, model: nn.Module, recipe: Recipe, epoch: int) -> None:
-    """Write the weights of ``model`` as safetensors, recipe and epoch in the header."""
+def save_weights(path: Path, model: nn.Module, recipe: Recipe, epoch: int, source: Source | None = None) -> None:
+    """Write the weights of ``model`` as safetensors; recipe, epoch and the classes of ``source`` in the header."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    header = {"format": FORMAT, "recipe": recipe.to_json(), "epoch": str(epoch), "seal": UNSEALED.decode()}
+    header = {"format": FORMAT, "recipe": recipe.to_json(), "epoch": str(epoch)}
+    if source is not None:
+        header |= {"classes": json.dumps(source.classes), "data_sha256": source.sha256}
+    header["seal"] = UNSEALED.decode()
     write_whole(path, seal(safetensors.torch.save(tensors, header)))
+
+
+def is_ours(path: Path) -> bool:
+    """Say whether a file was written by a run: by what is in it, or, where that is damaged, by what lies beside it."""
+    if not path.exists() or (path.parent / "manifest.json").exists():
+        return True
+    head = _read(path)
+    mark = FORMAT.rpartition(" ")[0].encode()
+    return mark in head[: 8 + int.from_bytes(head[:8], "little")] if head[8:9] == b"{" else mark in head
 
 
 def load_weights(path: Path) -> Weights:
@@ -86,9 +102,11 @@ def load_weights(path: Path) -> Weights:
     """
     if not path.exists():
         raise UserError(f"there is no checkpoint at {path}", "name a run (attnrepro ls runs) or a .safetensors file")
-    if path.suffix == ".pt":
+    if path.read_bytes()[:2] == b"PK" or path.suffix == ".pt":
         state = load_state(path, None, torch.device("cpu"))
-        return Weights(Recipe.from_json(state["recipe"]), state["model"], state["epoch"])
+        names = tuple(state["classes"]) if "classes" in state else None
+        recipe = Recipe.from_json(state["recipe"])
+        return Weights(recipe, state["model"], state["epoch"], names, state.get("data_sha256"))
     content = _read(path)
     check_seal(content, path, _AGAIN, needed=False)
     try:
@@ -101,7 +119,9 @@ def load_weights(path: Path) -> Weights:
     if header.get("format") not in (FORMAT, _UNSEALED_FORMAT) or "recipe" not in header:
         raise UserError(f"{path} carries no recipe of attnrepro", "name a best.safetensors that a run has written")
     check_seal(content, path, _AGAIN, needed=header["format"] == FORMAT)
-    return Weights(Recipe.from_json(header["recipe"]), tensors, json.loads(header.get("epoch", "null")))
+    names = tuple(json.loads(header["classes"])) if "classes" in header else None
+    recipe, epoch = Recipe.from_json(header["recipe"]), json.loads(header.get("epoch", "null"))
+    return Weights(recipe, tensors, epoch, names, header.get("data_sha256"))
 
 
 def fill(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:

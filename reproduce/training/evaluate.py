@@ -6,7 +6,7 @@ score.top1, score.top5, score.loss, score.count
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from reproduce.console.logs import LOG
 from reproduce.data.batches import Batches
+from reproduce.data.cards import CARDS
 from reproduce.data.dataset import stream
 from reproduce.data.source import Source, identify
 from reproduce.errors import UserError
@@ -23,8 +25,9 @@ from reproduce.recipes.recipe import DataChoice, EvalMode, Recipe
 from reproduce.recipes.registry import resolve
 from reproduce.recipes.settings import override_settings
 from reproduce.stats.intervals import wilson
-from reproduce.training.authors_checkpoint import SUFFIXES, read_official
-from reproduce.training.checkpoint import Weights, fill, load_weights
+from reproduce.training.authors_checkpoint import read_published
+from reproduce.training.checkpoint import Weights, fill, is_ours, load_weights
+from reproduce.training.class_match import match_classes
 from reproduce.training.precision import arithmetic, set_products
 from reproduce.training.run import fit_to_data
 
@@ -108,9 +111,13 @@ def _answer(logits_BC: Tensor, y_B: Tensor) -> tuple[Tensor, Tensor]:
     return hit_B5, F.cross_entropy(logits_BC, y_B, reduction="sum")
 
 
-def open_weights(path: Path) -> Weights:
-    """Return the weights at ``path``: of a run, or of a checkpoint that the authors of a paper publish."""
-    return read_official(path) if path.suffix in SUFFIXES else load_weights(path)
+def open_weights(
+    path: Path, row: str | None = None, variant: str | None = None, changes: Mapping[str, Any] | None = None
+) -> Weights:
+    """Return the weights at ``path``: of a run, or as another trainer writes them (see `read_published`)."""
+    if is_ours(path):
+        return load_weights(path)
+    return read_published(path, row, variant, changes)
 
 
 def evaluate_checkpoint(
@@ -120,30 +127,36 @@ def evaluate_checkpoint(
     precision: str,
     *,
     changes: Mapping[str, Any] | None = None,
+    row: str | None = None,
+    variant: str | None = None,
 ) -> dict[str, Any]:
     """Return the score of the weights at ``path`` on the test images of ``data`` (by default the recipe's).
 
     Images that do not fit into memory at once are read in parts. ``changes`` are settings laid over the recipe: the
-    evaluation mode, or what the file cannot say of how the weights were trained.
+    evaluation mode, or what the file cannot say of how the weights were trained; for ``row`` and ``variant`` see
+    `read_published`.
 
     Raises:
         UserError: a damaged or foreign checkpoint, data that is not here, other image sizes or classes.
     """
-    weights = open_weights(path)
+    weights = open_weights(path, row, variant, changes)
     recipe = override_settings(weights.recipe, changes or {})
+    if data and "data.test_limit" not in (changes or {}):  # a limit is of the data that the recipe is for
+        recipe = replace(recipe, data=replace(recipe.data, test_limit=None))
     source = identify(data or recipe.data.name)
     if len(source.classes) != recipe.model.classes:
         raise UserError(
             f"'{source.name}' has {len(source.classes)} classes, the checkpoint tells {recipe.model.classes} apart",
             "name the data that it was trained on",
         )
+    outputs, notes = _match(weights, source, path)
     fitted = fit_to_data(recipe, source)
     set_products(precision, device)
     model = build(fitted.model)
     fill(model, weights.tensors, path)
     score = evaluate(
         model.to(device),
-        _read_batches(source, fitted.data, recipe, device),
+        _read_batches(source, fitted.data, recipe, device, outputs),
         mode=recipe.eval_mode,
         precision=precision,
         batch_mean=recipe.batch_mean_accuracy,
@@ -151,10 +164,29 @@ def evaluate_checkpoint(
     )
     found = {
         "checkpoint": str(path),
-        "official": path.suffix in SUFFIXES and recipe.model == resolve(recipe.row).model,
+        "official": bool(weights.assumed) and recipe.table == "imagenet" and recipe.model == resolve(recipe.row).model,
         "epoch": weights.epoch,
+        "notes": notes,
     }
     return found | _describe(score, recipe, source, precision)
+
+
+def _match(weights: Weights, source: Source, path: Path) -> tuple[list[int] | None, list[str]]:
+    """Return the network's output for each class of the data, and what was assumed of both, which is told."""
+    outputs, told = None, ""
+    if weights.data_sha256 not in (source.sha256, *source.older):
+        names = weights.classes or _card_classes(weights.recipe)
+        outputs, told = match_classes(names, source.classes, f"'{source.name}'")
+    notes = [*weights.assumed, *([told] if told else [])]
+    for note in notes:
+        LOG.info("%s: %s", path, note)
+    return outputs, notes
+
+
+def _card_classes(recipe: Recipe) -> tuple[str, ...] | None:
+    """Return the names of the classes where the data that a recipe is for are known and have them."""
+    card = CARDS.get(recipe.data.name)
+    return card.class_names or None if card is not None and card.classes == recipe.model.classes else None
 
 
 def _describe(score: Score, recipe: Recipe, source: Source, precision: str) -> dict[str, Any]:
@@ -177,9 +209,11 @@ def _describe(score: Score, recipe: Recipe, source: Source, precision: str) -> d
 
 
 def _read_batches(
-    source: Source, choice: DataChoice, recipe: Recipe, device: torch.device
+    source: Source, choice: DataChoice, recipe: Recipe, device: torch.device, outputs: list[int] | None
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield the test split's batches, part by part."""
+    """Yield the test split's batches, part by part; ``outputs`` are the network's for each class of the data."""
     size, mean, std = recipe.batch_size, recipe.data.mean, recipe.data.std
     for part in stream(source, choice, "test", size):
+        if outputs is not None:
+            part = replace(part, labels=torch.tensor(outputs)[part.labels])
         yield from Batches(part, size, mean, std, device=device).epoch()

@@ -250,11 +250,14 @@ class Trainer:
             if best is None or held.top1 > best["val_top1"]:
                 right["selected"] = right["last"]
                 self.progress.selected = {"epoch": epoch, "val_top1": held.top1, "test_top1": test.top1}
-                save_weights(self.run.folder / "best.safetensors", self.model, self.run.recipe, epoch)
+                self._save_weights(epoch)
         elif epoch == self.run.recipe.total_epochs:
             # nothing was held out to choose by: the last epoch's weights are the run's weights
-            save_weights(self.run.folder / "best.safetensors", self.model, self.run.recipe, epoch)
+            self._save_weights(epoch)
         return line
+
+    def _save_weights(self, epoch: int) -> None:
+        save_weights(self.run.folder / "best.safetensors", self.model, self.run.recipe, epoch, self.run.source)
 
     def _score(self, batches: Batches) -> Score:
         recipe = self.run.recipe
@@ -288,6 +291,8 @@ class Trainer:
             "model": self.model.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "progress": self.progress.__dict__,
+            "classes": list(self.run.source.classes),
+            "data_sha256": self.run.source.sha256,
         }
         save_state(folder / "last.pt", self.run.identity, state)
         self.saved = self.progress.epoch

@@ -7,6 +7,7 @@ import torch
 from PIL import Image
 from torchvision import transforms
 
+from reproduce.data import file_sums
 from reproduce.data import source as identity
 from reproduce.data.cards import CARDS
 from reproduce.data.dataset import load
@@ -51,7 +52,7 @@ def test_the_fingerprint_is_of_names_and_content_not_of_depth(tmp_path):
 
 
 def test_above_the_limit_a_fingerprint_is_of_names_and_sizes(tmp_path, monkeypatch):
-    monkeypatch.setattr(identity, "_HASH_CONTENT_UP_TO", 10)
+    monkeypatch.setattr(file_sums, "HASH_CONTENT_UP_TO", 10)
     path = fill(fill(tmp_path / "d/train").parent / "test").parent / "train/ant/0.png"
     before = identify(str(tmp_path / "d")).sha256
     data = bytearray(path.read_bytes())
@@ -228,6 +229,7 @@ def test_classes_that_do_not_fit(tmp_path):
 
 def test_annotations_that_do_not_fit(tmp_path):
     save(tmp_path / "train/n01443537/images/0.JPEG")
+    save(tmp_path / "train/n01443538/images/0.JPEG")
     save(tmp_path / "val/images/val_0.JPEG")
     for text, words in (
         ("val_0.JPEG\tn09999999\t0\n", "line 1 of .* names no class"),

@@ -112,8 +112,8 @@ def test_grey_and_jpeg_and_palette_images_become_three_channels(tmp_path):
         picture(3, mode="RGBA"),
         picture(4, form="BMP"),
     ]
-    write(tmp_path / "train.parquet", [0] * 5, images=images)
-    write(tmp_path / "test.parquet", [0] * 5, images=images)
+    write(tmp_path / "train.parquet", [0, 1, 0, 1, 0], images=images)
+    write(tmp_path / "test.parquet", [0, 1, 0, 1, 0], images=images)
     read = load(identify(str(tmp_path)), ALL).train.images
     for data in images:
         expected = torch.from_numpy(np.array(Image.open(io.BytesIO(data)).convert("RGB"))).permute(2, 0, 1)
@@ -195,9 +195,9 @@ def test_columns_of_another_schema(tmp_path):
     refuse(tmp_path / "b", "no label column")
     for name in ("train", "test"):
         (tmp_path / "c").mkdir(exist_ok=True)
-        pq.write_table(pa.table({"img": [b"x"], "label": [0]}), tmp_path / f"c/{name}.parquet")
+        pq.write_table(pa.table({"img": ["x.png"], "label": [0]}), tmp_path / f"c/{name}.parquet")
         (tmp_path / "d").mkdir(exist_ok=True)
-        pq.write_table(pa.table({"img": [{"bytes": b"x"}], "label": ["cat"]}), tmp_path / f"d/{name}.parquet")
+        pq.write_table(pa.table({"img": [{"bytes": b"x"}], "label": [[1, 2]]}), tmp_path / f"d/{name}.parquet")
     refuse(tmp_path / "c", "column 'img'")
     refuse(tmp_path / "d", "column 'label'")
 
@@ -224,7 +224,7 @@ def test_images_of_several_sizes_and_images_that_are_not_square(tmp_path):
     refuse(tmp_path / "a", "row 1 of .* is 9x9, the first image is 8x8")
     buffer = io.BytesIO()
     Image.new("RGB", (6, 8)).save(buffer, "PNG")
-    write(tmp_path / "b/train.parquet", [0], images=[buffer.getvalue()])
+    write(tmp_path / "b/train.parquet", [0, 1], images=[buffer.getvalue()] * 2)
     write(tmp_path / "b/test.parquet", [0])
     refuse(tmp_path / "b", "is 6x8, not square")
 
@@ -245,7 +245,7 @@ def test_a_test_label_that_training_has_not(tmp_path):
 
 
 def test_a_label_that_is_missing(tmp_path):
-    write(tmp_path / "train.parquet", [0, None])
+    write(tmp_path / "train.parquet", [0, 1, None])
     write(tmp_path / "test.parquet", [0, 1])
     refuse(tmp_path, "1 rows without a label")
 

@@ -11,8 +11,9 @@ from typer.testing import CliRunner
 
 from cli import app
 from paper_tables.claims.measured_files import read_evaluations
-from reproduce.data import class_folders, dataset
+from reproduce.data import dataset
 from reproduce.data.dataset import load, stream
+from reproduce.data.layouts import class_folders
 from reproduce.data.source import identify
 from reproduce.errors import UserError
 from reproduce.models.networks import build

@@ -15,7 +15,7 @@ from reproduce.models.networks import build
 from reproduce.models.official_san import count_blocks, from_official, is_pairwise, to_official
 from reproduce.recipes.architectures import San
 from reproduce.recipes.registry import resolve
-from reproduce.training.authors_checkpoint import read_official
+from reproduce.training.authors_checkpoint import read_published
 from reproduce.training.evaluate import open_weights
 
 SMALL = {
@@ -173,7 +173,7 @@ def test_a_training_checkpoint_is_recognised(tmp_path: Path, state: dict[str, Te
 def test_a_bare_state_dictionary_is_recognised(tmp_path: Path) -> None:
     torch.manual_seed(0)
     model = build(resolve("san15-patch", changes={"model.classes": 3}).model)
-    weights = read_official(write(tmp_path / "san15.pth", to_official(model.state_dict())))
+    weights = read_published(write(tmp_path / "san15.pth", to_official(model.state_dict())))
     assert (weights.recipe.row, weights.epoch) == ("san15-patch", None)
     assert all(torch.equal(weights.tensors[name], value) for name, value in model.state_dict().items())
 
@@ -187,19 +187,19 @@ def test_what_is_refused_and_how(tmp_path: Path, state: dict[str, Tensor]) -> No
     path = tmp_path / "san.pth"
     zero = torch.zeros(1)
     cases = (
-        (changed(state, module__bn0__bias=None), r"is not san10-pair: it lacks 1 weights \(first: bn0.bias\)"),
+        (changed(state, module__bn0__bias=None), r"is not san10-pair: it lacks 1 weights \(first: norms.0.bias\)"),
         (changed(state, module__head=zero), r"has 1 that it does not know \(first: head\)"),
         (changed(state, module__bn0__bias=None, module__head=zero), "lacks 1 .* and has 1"),
-        (changed(state, module__bn0__bias=zero), r"'bn0.bias' is \(1,\), not \(64,\)"),
+        (changed(state, module__bn0__bias=zero), r"'norms.0.bias' is \(1,\), not \(64,\)"),
         ({name: value for name, value in state.items() if "layer3.3" not in name}, "2-1-2-3-1 blocks, which no row is"),
-        ({"weight": zero}, "holds no SAN"),
+        ({"weight": zero}, "none of the studies"),
         ({"state_dict": {}}, "holds no state_dict"),
         ({"state_dict": {"epoch": 3}}, "holds no state_dict"),
         ([1, 2], "holds no state_dict"),
     )
     for content, words in cases:
         with pytest.raises(UserError, match=words) as caught:
-            read_official(write(path, content))
+            read_published(write(path, content))
         assert caught.value.hint
         assert "\n" not in caught.value.message
 
@@ -212,14 +212,14 @@ def test_foreign_bytes_are_not_run(tmp_path: Path) -> None:
     path = tmp_path / "trap.pth"
     torch.save({"state_dict": Trap()}, path)
     with pytest.raises(UserError, match="more than weights"):
-        read_official(path)
+        read_published(path)
     path.write_bytes(pickle.dumps(Trap()))
     with pytest.raises(UserError, match="more than weights"):
-        read_official(path)
+        read_published(path)
     whole = write(path, {"state_dict": {"a": torch.zeros(1000)}}).read_bytes()
     for content in (b"", b"no archive", whole[:300], whole[:-200]):
         path.write_bytes(content)
         with pytest.raises(UserError, match=r"not a whole checkpoint|is damaged"):
-            read_official(path)
+            read_published(path)
     with pytest.raises(UserError, match="there is no checkpoint"):
-        read_official(tmp_path / "none.pth")
+        read_published(tmp_path / "none.pth")

@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 
 from cli import app
 from reproduce.record import ledger
+from reproduce.record.folder import find_weights
 from reproduce.training.checkpoint import load_weights
 
 WORDS = ["train", "quadratic", "--jobs", "1"]
@@ -73,7 +74,7 @@ def test_a_disk_that_fills_up_loses_nothing(
     whole = ledger.read()
     for name in ("top1_last", "loss_last", "top1_val_selected"):
         assert list(broken[name]) == list(whole[name])
-    ours, theirs = (load_weights(Path(str(frame["checkpoint"][0]))).tensors for frame in (broken, whole))
+    ours, theirs = (load_weights(find_weights(frame.iloc[0].to_dict())).tensors for frame in (broken, whole))
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 

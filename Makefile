@@ -11,10 +11,10 @@ demo: $(VENV)/installed
 	$(BIN)/attnrepro table hierarchical
 
 test: $(VENV)/developed lint types
-	$(PYTEST) -m "not slow and not gpu and not network"
+	$(PYTEST) -m "not slow and not gpu and not sanitizer and not network"
 
 test-slow: $(VENV)/developed
-	$(PYTEST) -m "slow and not gpu and not network"
+	$(PYTEST) -m "slow and not gpu and not sanitizer and not network"
 
 lint: $(VENV)/developed
 	$(BIN)/ruff check .

@@ -6,7 +6,7 @@ python cli.py table hierarchical        the same from a bare clone
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -28,7 +28,7 @@ from reproduce.console.options import (
     RunOptions,
     Settings,
 )
-from reproduce.console.output import ask_first, print_rendered, say, show, show_records
+from reproduce.console.output import ask_first, print_rendered, show, show_plan, show_records
 from reproduce.recipes.recipe import EVAL_MODES
 
 app = typer.Typer(
@@ -70,7 +70,7 @@ def train(row: RowName, asked: RecipeOptions, options: RunOptions, as_json: Json
     plan = {row: resolve(row, variant=asked.variant, budget=asked.budget or "smoke", changes=changes)}
     state = complete(plan, asked, options, agree=ask_first(options.yes), command=command_line())
     if options.dry_run:
-        _show_plan(state, as_json)
+        show_plan(state.list_missing(), state.plan.explain_left_out(), as_json)
     elif as_json:
         show({"runs": report_runs(state.runs, state.ledger)})
     else:
@@ -132,7 +132,7 @@ def table(
     doing = None if no_run else options
     built, state = build_trained_table(paper, asked, doing, agree=ask_first(options.yes), command=command_line())
     if options.dry_run:
-        _show_plan(state, output.as_json)
+        show_plan(state.list_missing(), state.plan.explain_left_out(), output.as_json)
     else:
         print_rendered(partial(render, built), output)
 
@@ -203,11 +203,6 @@ def doctor(as_json: Json = False) -> None:
     else:
         for name, value in findings.items():
             print(f"{name:<12} {value}")
-
-
-def _show_plan(state: Any, as_json: bool) -> None:
-    show_records(state.place.plan(state.missing), as_json)
-    say(*state.plan.explain_left_out())
 
 
 for add_verbs in (add_tables, add_bench, add_figures, add_claims, add_report):

@@ -18,8 +18,9 @@ from figures.curves import CurveRequest, draw_curves
 from figures.maps.layers import last_of_pass
 from figures.plot_attention import draw
 from figures.request import Request
-from figures.style import STILLS, check_format
+from figures.style import check_format
 from figures.subject import list_lines, train_command
+from figures.words import STILLS
 from reproduce.errors import UserError, did_you_mean
 from reproduce.recipes.recipe import Recipe
 from reproduce.recipes.registry import ENTRIES

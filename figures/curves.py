@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from figures.request import beside, write_csv
-from figures.style import COLOURS, DASHES, INK, QUIET, STILLS, check_format, new_figure, save
+from figures.style import COLOURS, DASHES, INK, QUIET, check_format, new_figure, save
 from figures.subject import list_lines, train_command
+from figures.words import AXES, STILLS
 from paper_tables.published import read_curves, read_losses
 from reproduce.errors import UserError, did_you_mean
 from reproduce.recipes.registry import ENTRIES, TABLES, find_table
@@ -27,7 +28,6 @@ METRICS = {
     "train-loss": ("train_loss", "training loss"),
     "train-top1": ("train_top1", "training accuracy, as trained"),
 }
-AXES = ("epochs", "progress")
 
 
 @dataclass(frozen=True, kw_only=True)

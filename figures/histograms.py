@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from figures.request import beside, write_csv
-from figures.style import COLOURS, INK, QUIET, STILLS, check_format, new_figure, save
+from figures.style import COLOURS, INK, QUIET, check_format, new_figure, save
+from figures.words import STILLS
 from reproduce.data.dataset import load
 from reproduce.data.equalise import equalise, luminance
 from reproduce.data.source import Source, identify

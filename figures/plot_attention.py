@@ -8,12 +8,12 @@ from typing import Any
 
 from figures.maps.query import OPTION, read_query
 from figures.request import Request
-from figures.style import STILLS, check_format, check_scale
+from figures.style import check_format, check_scale
 from figures.subject import ensure_smoke_run, open_subject
+from figures.words import FORMS, STILLS
 from reproduce.errors import UserError
 from reproduce.recipes.registry import find_entry
 
-FORMATS = (*STILLS, "html", "gif")
 DEFAULT_ROW = "learned-content"
 CENTERS_ROW = "quadratic"
 
@@ -53,7 +53,7 @@ def _settle(request: Request) -> Request:
     from dataclasses import replace
 
     suffix = request.out.suffix[1:].lower() if request.out else ""
-    form = check_format(request.form or suffix or "png", FORMATS)
+    form = check_format(request.form or suffix or "png", FORMS)
     if suffix and suffix != form:
         raise UserError(f"--out ends in .{suffix}, --format is {form}", "let them agree, or leave one out")
     modes = [request.query is not None, request.average, request.centers]

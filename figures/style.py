@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from figures.words import SCALES
 from reproduce.errors import UserError, did_you_mean
 from reproduce.record.whole_files import write_whole
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-STILLS = ("png", "svg", "pdf")
-SCALES = ("shared", "panel")
 INK = "#23202b"
 QUIET = "#6d6875"
 SQUARE = "#0077bb"

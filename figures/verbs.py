@@ -9,12 +9,15 @@ from typing import Annotated, Any
 import typer
 
 from figures.maps.query import OPTION, QueryCommand
+from figures.words import AXES, FORMS, METRICS, READINGS, SCALES, SLICES, STILLS
+from reproduce.console.grouped import one_of
+from reproduce.console.options import Json, Variant
+from reproduce.recipes.recipe import BUDGETS
 
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, all else on stderr.")]
-Variant = Annotated[str, typer.Option(help="described (the text) | as-run (the authors' code) | original.")]
-Budget = Annotated[str | None, typer.Option(help="smoke | short | paper.", show_default="largest run")]
+Budget = Annotated[str | None, one_of("budget", BUDGETS, "Of the run", show_default="largest run")]
 Out = Annotated[Path | None, typer.Option(help="Write to this file.", show_default="beside the run")]
-Form = Annotated[str | None, typer.Option("--format", help="png | svg | pdf | html | gif.", show_default="png")]
+Form = Annotated[str | None, one_of("format", FORMS, "Form", flag="--format", show_default="png, or as --out ends")]
+Still = Annotated[str | None, one_of("format", STILLS, "Form", flag="--format", show_default="png, or as --out ends")]
 
 
 def add_verbs(app: typer.Typer) -> None:
@@ -31,13 +34,13 @@ def plot_attention(
     centers: Annotated[bool, typer.Option("--centers", help="Centres of Gaussian heads by epoch.")] = False,
     images: Annotated[int | None, typer.Option(min=1, help="Mean over the first so many test images.")] = None,
     image: Annotated[list[str] | None, typer.Option(help="File, test:16 or cifar10:test:16; html: repeatable.")] = None,
-    which: Annotated[str | None, typer.Option("--slice", help="row | column.", show_default="row")] = None,
-    reading: Annotated[str | None, typer.Option(help="Of Eq. 4: R0 | R1 | R2 | R3.", show_default="R1")] = None,
+    which: Annotated[str | None, one_of("slice", SLICES, "Of a map", flag="--slice", show_default="row")] = None,
+    reading: Annotated[str | None, one_of("reading", READINGS, "Of Eq. 4", show_default="R1")] = None,
     layers: Annotated[str | None, typer.Option(help="Only these: 1,3 or 2-4.", show_default="all")] = None,
     compare: Annotated[str | None, typer.Option(help="Second row or run, side by side (html).")] = None,
     budget: Budget = None,
     variant: Variant = "described",
-    scale: Annotated[str, typer.Option(help="Colours: shared | panel.")] = "shared",
+    scale: Annotated[str, one_of("colour scale", SCALES, "Colours")] = "shared",
     form: Form = None,
     out: Out = None,
     as_json: Json = False,
@@ -68,11 +71,11 @@ def plot_attention(
 
 def plot_curves(
     name: Annotated[str, typer.Argument(metavar="TABLE|ROW", show_default=False)],
-    metric: Annotated[str, typer.Option(help="top1 | loss | train-loss | train-top1.")] = "top1",
+    metric: Annotated[str, one_of("metric", METRICS, "By epoch")] = "top1",
     budget: Budget = None,
     variant: Variant = "described",
-    axis: Annotated[str | None, typer.Option(help="epochs | progress.", show_default="by their lengths")] = None,
-    form: Annotated[str | None, typer.Option("--format", help="png | svg | pdf.", show_default="png")] = None,
+    axis: Annotated[str | None, one_of("axis", AXES, "Abscissa", show_default="by their lengths")] = None,
+    form: Still = None,
     out: Out = None,
     as_json: Json = False,
 ) -> None:

@@ -15,12 +15,15 @@ from reproduce.recipes.registry import find_entry, find_table
 PATH = Path(__file__).parent / "deviations.md"
 _HEADING = re.compile(r"### ([A-Z]\d+) (.+)")
 _STUDY = re.compile(r"# Study (\S+)")
-_FIELDS = ("Rows", "Switch", "Tables", "Variants")
+_FIELDS = ("Rows", "Switch", "Tables", "Variants", "Contradicts")
 
 
 @dataclass(frozen=True)
 class Deviation:
-    """One entry: its number, its sentence, the rows it concerns and the switches that show it."""
+    """One entry: its number, its sentence, the rows it concerns and the switches that show it.
+
+    ``contradicts`` says that something which the text states is not so, by its own tables or by what was run.
+    """
 
     number: str
     study: str
@@ -30,6 +33,7 @@ class Deviation:
     tables: tuple[str, ...]
     variants: tuple[str, ...]
     body: str
+    contradicts: bool = False
 
     def concerns(self, row: str) -> bool:
         """Return whether the entry is about ``row``, one of its study: a pattern fits, and none with a ``!`` does."""
@@ -89,6 +93,7 @@ def _entry(path: Path, start: int, study: str, lines: list[str]) -> Deviation:
         tables=_words(fields.get("Tables", "all")),
         variants=_words(fields.get("Variants", "all")),
         body="\n".join(lines[2:]).strip(),
+        contradicts=fields.get("Contradicts") == "text",
     )
 
 

@@ -10,43 +10,33 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from figures.report.benches import Bench, list_benches
+from figures.report.chapter import Chapter
 from figures.report.seal import digest
+from figures.report.summary.summary import Summary, summarise
 from figures.report.tables import Shown, show_table
 from paper_tables import deviations
 from paper_tables.claims.assess import assess
-from paper_tables.claims.claim import Assessment, Study
+from paper_tables.claims.claim import Study
 from paper_tables.claims.studies.registry import STUDIES
 from paper_tables.deviations import Deviation
 from paper_tables.formats.sheet import Block, Text
 from paper_tables.measured import MEASURED, committed_runs
 from paper_tables.published import FOLDER as PUBLISHED
-from paper_tables.selection import ENDED
+from paper_tables.selection import ENDED, by_content
 from reproduce.recipes.registry import TABLES
+from reproduce.stats.intervals import BOOTSTRAP_FROM
 
 if TYPE_CHECKING:
     import pandas as pd
 
 TITLE = "What holds"
-LEAD = (
-    "Published studies of attention for image classification, put to the test: the number that was printed, the number "
-    "that was measured here, how sure it is, and the command that makes it. What was not run says so; nothing is "
-    "estimated or filled in."
-)
-
-
-@dataclass(frozen=True)
-class Chapter:
-    """One study: its tables as they can be shown, and its claims."""
-
-    study: Study
-    tables: tuple[Shown, ...]
-    claims: Assessment
 
 
 @dataclass(frozen=True)
 class Content:
     """The whole report; ``inputs`` are the files that it is made from, with their digests."""
 
+    summary: Summary
     studies: tuple[Chapter, ...]
     deviations: tuple[Deviation, ...]
     runs: Block
@@ -71,20 +61,13 @@ def gather(runs: "pd.DataFrame | None" = None) -> Content:
     Raises:
         UserError: a damaged file of the project.
     """
-    ours = committed_runs() if runs is None else runs
-    chapters = tuple(
-        Chapter(
-            study,
-            tuple(
-                shown for table in TABLES.values() if table.study in _names(study) for shown in show_table(table, ours)
-            ),
-            assess(study, ours, local=False),
-        )
-        for study in STUDIES.values()
-    )
+    ours = by_content(committed_runs() if runs is None else runs)
+    chapters = tuple(open_chapter(study, ours) for study in STUDIES.values())
+    entries = deviations.read()
     return Content(
+        summary=summarise(chapters, entries, ours),
         studies=chapters,
-        deviations=deviations.read(),
+        deviations=entries,
         runs=_list_runs(ours),
         benches=tuple(list_benches()),
         measured=tuple(_say_measured(ours)),
@@ -93,8 +76,12 @@ def gather(runs: "pd.DataFrame | None" = None) -> Content:
     )
 
 
-def _names(study: Study) -> tuple[str, ...]:
-    return (study.name, *study.aliases)
+def open_chapter(study: Study, runs: "pd.DataFrame") -> Chapter:
+    """Return the tables and claims of ``study`` as ``runs`` have them."""
+    names = (study.name, *study.aliases)
+    tables = [table for table in TABLES.values() if table.study in names]
+    shown = tuple(shown for table in tables for shown in show_table(table, runs))
+    return Chapter(study, shown, assess(study, runs, local=False))
 
 
 def _list_runs(runs: "pd.DataFrame") -> Block:
@@ -138,13 +125,14 @@ def _say_measured(runs: "pd.DataFrame") -> Iterable[str]:
     data = sorted(
         {f"{name} ({digest[:12]})" for name, digest in zip(done["dataset"], done["data_sha256"], strict=True)}
     )
-    yield f"Data, with the fingerprint of its bytes: {', '.join(data)}."
+    yield f"Data, with the sum of its content: {', '.join(data)}."
     timed = done["train_seconds"].dropna()
     took = f"{timed.sum() / 3600:.1f} hours of training in the {len(timed)} of {len(done)} runs that were timed"
     yield f"Devices: {', '.join(sorted(set(done['device'])))}; {took if len(timed) else 'no run was timed'}."
     yield (
-        "Intervals are of 95 %: Wilson for one run over its test images, Student's t for 2 to 9 seeds, bootstrap (BCa) "
-        "from 10; two arms are compared by Welch's test, or for single runs by their test images alone."
+        "Intervals are of 95 %: Wilson for one run over its test images, Student's t for 2 to "
+        f"{BOOTSTRAP_FROM - 1} seeds, bootstrap (BCa) from {BOOTSTRAP_FROM}; two arms are compared seed by seed "
+        "(paired t) or by Welch's test, single runs by their test images alone."
     )
     yield (
         "Runs that differ in budget, variant, scale, data, precision or any setting share no cell, no mean and no "
@@ -183,12 +171,17 @@ def _number(value: Any, form: str) -> str:
 
 def list_anchors(chapters: Sequence[Chapter]) -> list[tuple[str, str, list[tuple[str, str]]]]:
     """Return the contents of the report: (anchor, title, [(anchor, title) beneath])."""
-    found = [("glance", "At a glance", list[tuple[str, str]]())]
+    found = [("glance", "Study by study", list[tuple[str, str]]()), ("forest", "Every table in a picture", [])]
     for chapter in chapters:
         inner = list(dict.fromkeys((f"table-{shown.table.name}", _short(shown)) for shown in chapter.tables))
         inner.append((f"claims-{chapter.study.name}", "Claims"))
         found.append((f"study-{chapter.study.name}", chapter.study.title, inner))
-    found += [("deviations", "Deviations", []), ("measured", "How it was measured", []), ("runs", "Every run", [])]
+    found += [
+        ("maps", "Attention maps", []),
+        ("deviations", "Deviations", []),
+        ("measured", "How it was measured", []),
+        ("runs", "Every run", []),
+    ]
     return [*found, ("inputs", "Made from", [])]
 
 

@@ -1,161 +1,58 @@
-"""The figures of the report: published and measured accuracy by row, curves, and committed attention figures.
+"""The figures of the report: every table as a forest plot, curves, and committed attention figures.
 
-``list_pictures`` says which there are and what they show, without drawing; ``draw`` makes one. The digest of a picture
-is of the numbers in it, so that a report can be checked without drawing anything.
+``list_pictures`` says which there are and what they show, without drawing.
 """
 
 import csv
-import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from figures.curves import Curve, CurveRequest, Point, choose_axis, compose, mean_curves, read_points
-from figures.report.content import Chapter, Content
-from figures.report.seal import digest, find_damage, seal
-from figures.report.tables import Shown
-from figures.style import COLOURS, INK, QUIET, new_figure, render
+from figures.report import picture
+from figures.report.chapter import Chapter
+from figures.report.content import Content
+from figures.report.forest import draw_forests
+from figures.report.picture import COMMAND, Picture, digest_numbers
+from figures.report.seal import digest
 from paper_tables.claims.measured_files import read_curve
-from paper_tables.measured import MEASURED, committed_runs
+from paper_tables.measured import committed_runs
+from paper_tables.selection import by_content
 from paper_tables.table import Table
 from reproduce.errors import UserError
 from reproduce.recipes.recipe import BUDGETS
-from reproduce.record.whole_files import write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-FOLDER = MEASURED / "figures"
-COMMAND = "make report"  # `table` and `plot-curves` show the runs of whoever calls them, these the committed ones
-
-
-@dataclass(frozen=True)
-class Picture:
-    """One figure: file name, caption, a description for those who cannot see it, and how it is made.
-
-    ``digest`` is of the numbers in a figure that is drawn here, of the file itself where it is a committed one.
-    """
-
-    name: str
-    caption: str
-    alt: str
-    command: str
-    digest: str
-    make: "Callable[[], Figure] | None"  # None: a committed file
-    stated: str = ""  # of a committed file: the digest that captions.csv gives
-
-    def draw(self, folder: Path) -> Path:
-        """Put the figure into ``folder``, sealed, and return its path; a committed one stays where it is."""
-        if self.make is None:
-            return FOLDER / self.name
-        path = folder / self.name
-        write_whole(path, seal(render(self.make(), "svg"), self.digest))
-        return path
-
-    def find_damage(self) -> str | None:
-        """Return what is wrong with the file of this figure in the checkout; None where it is the one to show."""
-        path = FOLDER / self.name
-        if not path.is_file():
-            return "it is missing"
-        if self.make is not None:
-            return find_damage(path.read_bytes(), self.digest)
-        if not self.stated:
-            return f"captions.csv does not state its sha256 ({self.digest})"
-        return None if self.stated == self.digest else "it is not the file that captions.csv describes"
-
 
 def list_pictures(content: Content, runs: "pd.DataFrame | None" = None) -> dict[str, list[Picture]]:
-    """Return the pictures of every study, by its name, and under ``""`` the committed attention figures."""
-    ours = committed_runs() if runs is None else runs
-    found: dict[str, list[Picture]] = {"": list(_committed())}
-    for chapter in content.studies:
-        dots = [picture for shown in chapter.tables if (picture := _dots(shown)) is not None]
-        found[chapter.study.name] = [*dots, *_curves(chapter, ours)]
-    return found
+    """Return the curves of every study, by its name; under ``forest`` every table, under ``maps`` attention figures."""
+    ours = by_content(committed_runs() if runs is None else runs)
+    found = {"forest": [drawn for chapter in content.studies for drawn in draw_forests(chapter)]}
+    return (
+        found
+        | {chapter.study.name: list(_curves(chapter, ours)) for chapter in content.studies}
+        | {"maps": list(_committed())}
+    )
 
 
 def _committed() -> Iterable[Picture]:
     """Yield the figures that ``captions.csv`` names, drawn from weights that are not here."""
-    path = FOLDER / "captions.csv"
+    path = picture.FOLDER / "captions.csv"
     if not path.exists():
         return
     try:
         with path.open(encoding="utf-8", newline="") as source:
             lines = list(csv.DictReader(source))
         for line in lines:
-            found = digest((FOLDER / line["file"]).read_bytes())
+            found = digest((picture.FOLDER / line["file"]).read_bytes())
             stated = (line.get("sha256") or "")[: len(found)]
             yield Picture(line["file"], line["caption"], line["caption"], line["command"], found, None, stated)
     except (OSError, UnicodeDecodeError, csv.Error, KeyError) as error:
         raise UserError(
             f"{path} cannot be read ({error})", "it needs the columns file, caption, command, sha256"
         ) from None
-
-
-def _dots(shown: Shown) -> Picture | None:
-    """Return the picture of a table's accuracies; None for one without runs or without printed accuracies."""
-    table = shown.table
-    if not isinstance(table, Table):
-        return None
-    points = [
-        (
-            row.row,
-            row.published["top1"].value if "top1" in row.published else None,
-            *_best(table, row),
-        )
-        for row in table.rows
-    ]
-    if not any(point[2] is not None for point in points):
-        return None
-    title = table.title if table.number is None else f"Table {table.number}. {table.title}"
-    name = f"accuracy-{table.name}-{table.variant}.svg"
-    return Picture(
-        name=name,
-        caption=f"{title}: printed accuracy (diamonds) and ours (dots with 95 % intervals; hollow where another "
-        "budget, scale or data forbids to compare). Beside each: our budget, data and n, the number of seeds.",
-        alt="; ".join(f"{p[0]}: printed {_say(p[1])}, ours {_say(p[2])} ({p[5]})" for p in points),
-        command=COMMAND,
-        digest=_digest(points),
-        make=lambda: _draw_dots(points),
-    )
-
-
-def _best(table: Table, row: Any) -> tuple[float | None, float | None, float | None, str, bool]:
-    """Return mean, low, high and basis of a row's best committed runs, and whether they compare with the paper's."""
-    found, identity = (row.committed or {}).get("top1"), row.committed_identity
-    if found is None or identity is None:
-        return None, None, None, "not run", False
-    parts = [identity.budget, identity.dataset, *(["mini"] if identity.scale == "mini" else []), f"n={found.n}"]
-    basis = ", ".join([*parts, *([f"{row.committed_diverged} diverged"] if row.committed_diverged else [])])
-    comparable = row.committed_verdict is not None and row.committed_verdict.word != "not comparable"
-    return found.mean, found.low, found.high, basis, comparable
-
-
-def _draw_dots(points: list[tuple[Any, ...]]) -> Any:
-    height = 0.62 + 0.27 * len(points)
-    figure = new_figure(7.4, height)
-    axes = figure.add_axes((0.27, 0.42 / height, 0.46, 1 - 0.54 / height))
-    for place, (_, printed, mean, low, high, basis, comparable) in enumerate(points):
-        if low is not None and high is not None:
-            axes.plot([low, high], [place, place], color=COLOURS[0], linewidth=1.6, solid_capstyle="round", zorder=2)
-        if mean is not None:
-            face = COLOURS[0] if comparable else "white"
-            axes.plot([mean], [place], "o", markersize=5.2, color=COLOURS[0], markerfacecolor=face, zorder=3)
-        if printed is not None:
-            axes.plot([printed], [place], "D", markersize=5, color=COLOURS[1], zorder=3)
-        axes.text(1.02, place, basis, transform=axes.get_yaxis_transform(), fontsize=6.5, color=QUIET, va="center")
-    axes.set_yticks(range(len(points)), [point[0] for point in points], fontsize=7.5, color=INK)
-    axes.set_ylim(len(points) - 0.5, -0.5)
-    axes.set_xlabel("test accuracy", fontsize=7.5, color=INK, labelpad=2)
-    axes.grid(axis="x", color="#ece9ef", linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.tick_params(labelsize=7, colors=QUIET, length=0)
-    for label in axes.get_yticklabels():
-        label.set_color(INK)
-    axes.spines[["top", "right", "left", "bottom"]].set_visible(False)
-    return figure
 
 
 def _curves(chapter: Chapter, runs: "pd.DataFrame") -> Iterable[Picture]:
@@ -174,7 +71,7 @@ def _curves(chapter: Chapter, runs: "pd.DataFrame") -> Iterable[Picture]:
         request = CurveRequest(name=name, axis=choose_axis(curves, points))
         ours = f", ours at {_tell_ours(curves)}" if curves else ", published only"
         title = f"{name}: test accuracy by epoch{ours}"
-        numbers = _digest([title, [vars(point) for point in points], [vars(curve) for curve in curves]])
+        numbers = digest_numbers([title, [vars(point) for point in points], [vars(curve) for curve in curves]])
         yield Picture(
             name=f"curves-{name}.svg",
             caption=f"Test accuracy while training, rows of '{name}'{ours}. {_tell_points(points)}",
@@ -194,7 +91,7 @@ def _losses(name: str, rows: list[str], points: list[Point]) -> Picture:
         caption=f"Training loss, rows of '{name}', published only. {_tell_points(points)}",
         alt=f"Loss curves of {', '.join(dict.fromkeys(point.row for point in points))}",
         command=COMMAND,
-        digest=_digest([drawn, [vars(point) for point in points]]),
+        digest=digest_numbers([drawn, [vars(point) for point in points]]),
         make=_plot(rows, [], points, request, drawn),
     )
 
@@ -240,21 +137,3 @@ def _committed_curves(row: str, runs: "pd.DataFrame") -> list[Curve]:
         if lines:
             return mean_curves(row, lines, lambda line: read_curve(str(line["run_id"]), None, "test_top1"), share=True)
     return []
-
-
-def _digest(numbers: Any) -> str:
-    """Return the digest of what is drawn; numbers to nine digits, as libraries may differ in the last."""
-
-    def plain(value: Any) -> Any:
-        return f"{value:.9g}" if isinstance(value, float) else str(value)
-
-    def walk(node: Any) -> Any:
-        if isinstance(node, dict):
-            return {key: walk(child) for key, child in node.items()}
-        return [walk(child) for child in node] if isinstance(node, list | tuple) else plain(node)
-
-    return digest(json.dumps(walk(numbers), sort_keys=True).encode())
-
-
-def _say(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"

@@ -2,8 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 
-from figures.report.content import LEAD, TITLE, Chapter, Content, list_anchors
-from figures.report.drawings import Picture
+from figures.report.chapter import Chapter
+from figures.report.content import TITLE, Content, list_anchors
+from figures.report.forest import LEAD as FOREST
+from figures.report.front_markdown import fold, write_answer, write_standings
+from figures.report.picture import Picture
 from figures.report.tables import Shown
 from paper_tables.claims.claim import Assessed
 from paper_tables.claims.outcome import WORDS
@@ -14,21 +17,16 @@ from paper_tables.formats.sheet import Block, Text
 
 def write_markdown(content: Content, pictures: dict[str, list[Picture]], folder: str) -> str:
     """Return the report; ``folder`` is where the pictures lie, as seen from the file."""
-    lines = [
-        f"# {TITLE}",
-        "",
-        LEAD,
-        "",
-        "Made by `attnrepro report`; every number is from files in this repository or computed by its code.",
-        "",
-    ]
+    lines = [f"# {TITLE}", "", *write_answer(content.summary)]
     for anchor, title, inner in list_anchors(content.studies):
         lines.append(f"- [{title}](#{anchor})" + (": " if inner else "") + ", ".join(f"[{t}](#{a})" for a, t in inner))
-    lines += ["", *_heading("glance", "At a glance"), *markdown_block(glance_block(content)), ""]
-    for picture in pictures[""]:
-        lines += _picture(picture, folder)
+    lines += ["", *_heading("glance", "Study by study"), *write_standings(content.summary)]
+    lines += [*markdown_block(glance_block(content)), "", *_heading("forest", "Every table in a picture"), FOREST, ""]
+    lines += [line for picture in pictures["forest"] for line in _picture(picture, folder)]
     for chapter in content.studies:
         lines += _chapter(chapter, pictures[chapter.study.name], folder)
+    lines += _heading("maps", "Attention maps")
+    lines += [line for picture in pictures["maps"] for line in _picture(picture, folder)]
     lines += _deviations(content)
     lines += _heading("measured", "How it was measured")
     lines += [f"- {escape_markdown(line)}" for line in content.measured]
@@ -36,8 +34,8 @@ def write_markdown(content: Content, pictures: dict[str, list[Picture]], folder:
     for bench in content.benches:
         facts = [*(f"- {escape_markdown(fact)}" for fact in bench.facts), ""]
         table = [*markdown_block(bench.block), "", "```sh", bench.command, "```"]
-        lines += _folded(f"Benchmark {bench.block.title}", [*facts, *table])
-    lines += [*_heading("runs", "Every run"), *_folded(f"{len(content.runs.rows)} runs", markdown_block(content.runs))]
+        lines += fold(f"Benchmark {bench.block.title}", [*facts, *table])
+    lines += [*_heading("runs", "Every run"), *fold(f"{len(content.runs.rows)} runs", markdown_block(content.runs))]
     lines += _heading("inputs", "Made from")
     lines += ["The files, and the numbers in the figures, by the start of their SHA-256:", ""]
     lines += [f"- `{path}` {digest}" for path, digest in content.inputs]
@@ -86,10 +84,10 @@ def _chapter(chapter: Chapter, pictures: Sequence[Picture], folder: str) -> Iter
         f"- **{one.claim.id}** {escape_markdown(one.claim.note)}" for one in chapter.claims.claims if one.claim.note
     )
     yield ""
-    yield from _folded("Every question behind these verdicts", markdown_block(parts_block(chapter.claims.claims)))
+    yield from fold("Every question behind these verdicts", markdown_block(parts_block(chapter.claims.claims)))
     commands = dict.fromkeys(command for one in chapter.claims.claims for command in one.ours.commands)
     if commands:
-        yield from _folded("Commands that would settle what is open", ["```sh", *commands, "```"])
+        yield from fold("Commands that would settle what is open", ["```sh", *commands, "```"])
 
 
 def claims_block(claims: Sequence[Assessed]) -> Block:
@@ -117,7 +115,7 @@ def _table(shown: Shown, first: bool) -> Iterable[str]:
     yield from (f"- {escape_markdown(note)}" for note in sheet.notes)
     yield from (f"- **{number}** {escape_markdown(sentence)}" for number, sentence in sheet.footnotes)
     yield ""
-    yield from _folded("The command of every row", ["```sh", *(command for _, command in shown.commands), "```"])
+    yield from fold("The command of every row", ["```sh", *(command for _, command in shown.commands), "```"])
 
 
 def _picture(picture: Picture, folder: str) -> Iterable[str]:
@@ -133,13 +131,8 @@ def _deviations(content: Content) -> Iterable[str]:
     yield ""
     for entry in content.deviations:
         switch = f" Switch: {', '.join(f'`{name}`' for name in entry.switches)}." if entry.switches else ""
-        yield from _folded(f"{entry.number} {entry.title}", [" ".join(entry.body.split()) + switch])
+        yield from fold(f"{entry.number} {entry.title}", [" ".join(entry.body.split()) + switch])
 
 
 def _heading(anchor: str, title: str, level: int = 2) -> list[str]:
     return [f'<a id="{anchor}"></a>', "", f"{'#' * level} {escape_markdown(title)}", ""]
-
-
-def _folded(title: str, lines: Iterable[str]) -> list[str]:
-    shown = title.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return ["<details>", f"<summary>{shown}</summary>", "", *lines, "", "</details>", ""]

@@ -9,8 +9,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from figures.report.content import LEAD, TITLE, Chapter, Content, list_anchors
-from figures.report.drawings import Picture
+from figures.report.chapter import Chapter
+from figures.report.content import TITLE, Content, list_anchors
+from figures.report.forest import LEAD as FOREST
+from figures.report.front_html import write_answer, write_standings
+from figures.report.picture import Picture
 from figures.report.tables import Shown, without_column
 from figures.report.template import fill
 from figures.style import COLOURS, INK, QUIET
@@ -40,7 +43,7 @@ def write_page(content: Content, pictures: Mapping[str, Sequence[Picture]], draw
     return fill(
         FOLDER / "template.html",
         title=escape(TITLE),
-        lead=escape(LEAD),
+        lead=write_answer(content.summary),
         style=(FOLDER / "style.css").read_text(encoding="utf-8"),
         script=(FOLDER / "script.js").read_text(encoding="utf-8"),
         contents=_contents(content),
@@ -85,13 +88,18 @@ def _body(content: Content, pictures: Mapping[str, Sequence[Picture]], drawn: Ma
 
     def figures(group: str) -> Iterable[str]:
         for picture in pictures[group]:
-            yield f"<figure>{embed(picture, drawn[picture.name], numbers[picture.name])}"
+            kind = ' class="narrow"' if picture.narrow else ""
+            yield f"<figure{kind}>{embed(picture, drawn[picture.name], numbers[picture.name])}"
             yield f"<figcaption>{escape(picture.caption)} <code>{escape(picture.command)}</code></figcaption></figure>"
 
-    yield _open("glance", "At a glance")
-    yield from _glance(content)
-    yield from figures("")
+    yield _open("glance", "Study by study")
+    yield from write_standings(content.summary, content.count())
+    yield _legend()
     yield "</section>"
+    yield _open("forest", "Every table in a picture")
+    yield f'<p>{escape(FOREST)}</p><div class="forests">'
+    yield from figures("forest")
+    yield "</div></section>"
     for chapter in content.studies:
         yield _open(f"study-{chapter.study.name}", chapter.study.title)
         named: set[str] = set()
@@ -101,6 +109,9 @@ def _body(content: Content, pictures: Mapping[str, Sequence[Picture]], drawn: Ma
         yield from figures(chapter.study.name)
         yield from _claims(chapter)
         yield "</section>"
+    yield _open("maps", "Attention maps")
+    yield from figures("maps")
+    yield "</section>"
     yield _open("deviations", "Deviations")
     yield "<p>What the papers say, what their code does, and what is done here.</p>"
     for entry in content.deviations:
@@ -117,26 +128,9 @@ def _body(content: Content, pictures: Mapping[str, Sequence[Picture]], drawn: Ma
     yield f'<ul class="inputs">{"".join(lines)}</ul></section>'
 
 
-def _glance(content: Content) -> Iterable[str]:
-    ours, published = content.count(), content.count("published")
-    yield '<ul class="glance">'
-    for chapter in content.studies:
-        name, counts, printed = chapter.study.name, ours[chapter.study.name], published[chapter.study.name]
-        bars = "".join(
-            f'<span class="{TONES[word]}" style="flex:{counts[word]}"></span>' for word in WORDS if counts.get(word)
-        )
-        said = ", ".join(_counted(counts.get(word, 0), word) for word in WORDS)
-        on_print = ", ".join(_counted(printed[word], word) for word in WORDS if printed.get(word)) or "none speak to it"
-        yield f'<li><h3><a href="#claims-{name}">{escape(chapter.study.title)}</a></h3>'
-        yield f'<div class="bar" role="img" aria-label="Claims: {said}">{bars}</div>'
-        yield f'<p class="counts">{said}. On the printed numbers: {on_print}.</p></li>'
-    yield "</ul>"
-    legend = " ".join(f'<span class="chip {TONES[word]}">{word}</span>' for word in WORDS)
-    yield f"<p>{legend}</p>"
-
-
-def _counted(count: int, word: str) -> str:
-    return f"{count} {word.removesuffix('s') if count != 1 and word in ('holds', 'fails') else word}"
+def _legend() -> str:
+    chips = " ".join(f'<span class="chip {TONES[word]}">{word}</span>' for word in WORDS)
+    return f"<p>{chips}</p>"
 
 
 def _table(shown: Shown, first: bool) -> Iterable[str]:

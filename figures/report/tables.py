@@ -7,6 +7,7 @@ from paper_tables import settings_table
 from paper_tables.build import build
 from paper_tables.formats.lay_out import lay_out
 from paper_tables.formats.sheet import Block, Sheet
+from paper_tables.selection import by_content
 from paper_tables.settings_table import Settings
 from paper_tables.table import Table
 from reproduce.recipes.paper_table import PaperTable
@@ -32,6 +33,7 @@ def show_table(paper: PaperTable, runs: "pd.DataFrame") -> list[Shown]:
     if not paper.train:
         built = settings_table.build()
         return [Shown(built, lay_out(built), ((paper.name, f"attnrepro table {paper.name}"),))]
+    runs = by_content(runs)
     best: dict[str, tuple[tuple[Any, ...], Table]] = {}
     done = runs[(runs["status"] == "done") & runs["row"].isin(paper.rows) & runs["budget"].isin(BUDGETS)]
     for key, group in done.groupby(["variant", "budget", "precision"], sort=True):

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from figures.report.content import Content, gather
-from figures.report.drawings import COMMAND, FOLDER, Picture, list_pictures
+from figures.report.drawings import list_pictures
 from figures.report.markdown import write_markdown
 from figures.report.page import write_page
+from figures.report.picture import COMMAND, FOLDER, Picture
 from reproduce.errors import UserError
 from reproduce.record.ledger import results_path
 from reproduce.record.whole_files import write_whole

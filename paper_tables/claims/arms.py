@@ -7,6 +7,7 @@ import functools
 from dataclasses import dataclass
 
 from reproduce.errors import UserError
+from reproduce.recipes.command import write_command, write_options
 from reproduce.recipes.recipe import Recipe
 from reproduce.recipes.registry import resolve
 from reproduce.recipes.settings import override, read_settings
@@ -38,9 +39,8 @@ class Arm:
 
     def command(self, variant: str, seeds: str) -> str:
         """Return the command that makes runs of it as the paper has it."""
-        words = [f"attnrepro train {self.row} --budget paper --seeds {seeds}"]
-        words += [f"--variant {variant}"] if variant != "described" else []
-        return " ".join([*words, *(f"--set {setting}" for setting in self.settings)])
+        options = write_options(variant=variant, seeds=seeds, settings=self.settings)
+        return write_command(self.row, budget="paper", options=options)
 
 
 @functools.cache

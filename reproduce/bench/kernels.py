@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from reproduce.bench.counted_cost import OPERATORS, PHASES, Layer, count, eager_bytes
+from reproduce.bench.moved import moved_gbyte
 from reproduce.bench.operator_case import Problem
 from reproduce.bench.report import choose, describe, fill_times
 from reproduce.bench.rivals import contest, measure_each
@@ -49,7 +50,9 @@ def plan(kind: str, rows: Sequence[str] | None) -> list[dict[str, Any]]:
         operator, layer, phase = name.split("/")
         cost = count(operator, layers[layer], phase)
         twin = eager_bytes(operator, layers[layer], phase)
-        cases.append({"case": name, "batch": layers[layer].batch, "cost": cost, "twin_bytes": twin})
+        case = {"case": name, "batch": layers[layer].batch, "cost": cost, "twin_bytes": twin}
+        moved = moved_gbyte(operator, layers[layer], phase) if kind == "cuda" else None
+        cases.append(case if moved is None else case | {"moved_gbyte": moved})
     return cases
 
 

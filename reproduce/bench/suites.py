@@ -18,18 +18,20 @@ from typing import Any
 from reproduce.errors import UserError, did_you_mean
 from reproduce.record.whole_files import write_whole
 
-SUITES = ("models", "kernels", "san", "latency", "input", "structure", "train", "complexity", "engine", "precision")
+SUITES = ("models", "kernels", "san", "latency", "input", "structure", "train", "complexity", "engine", "precision",
+          "code")  # fmt: skip
 PLANNED = ("kernels", "san", "latency")
 ROOFED = ("kernels", "san")
 DRAWN = (*ROOFED, "complexity")
-SIGNED = tuple(suite for suite in SUITES if suite != "structure")  # what a file says depends on where it was made
+COUNTED = ("structure", "code")  # exact wherever they are counted, and on no device
+SIGNED = tuple(suite for suite in SUITES if suite not in COUNTED)  # what a file says depends on where it was made
 REPETITIONS = 5
 ASSUMED = (4.8e12, 67e12)  # byte/s and float32 FLOP/s of an H200: NVIDIA, "H200 Tensor Core GPU" data sheet, SXM
 # What a text table shows of a case; JSON and CSV have all of it.
 SHOWN = (
-    "case", "batch", "gbyte", "gflop", "flop_per_byte", "roof_ms", "bound", "ms", "ms_q1", "ms_q3", "n", "gbyte_per_s",
-    "gflop_per_s", "roof_share", "peak_mb", "error", "speedup", "peak_ratio", "chain_ms", "chain_speedup",
-    "image_size", "ms_mean", "ms_sd",
+    "case", "batch", "gbyte", "moved_gbyte", "gflop", "flop_per_byte", "roof_ms", "bound", "ms", "ms_q1", "ms_q3", "n",
+    "gbyte_per_s", "gflop_per_s", "roof_share", "peak_mb", "error", "speedup", "peak_ratio", "chain_ms",
+    "chain_speedup", "image_size", "ms_mean", "ms_sd",
 )  # fmt: skip
 
 
@@ -44,7 +46,7 @@ def measure_suite(suite: str, kind: str, rows: Sequence[str] | None, repetitions
         raise UserError(f"{repetitions} repetitions measure nothing", "give --repetitions 1 or more")
     import torch
 
-    if kind == "cuda" and not torch.cuda.is_available():
+    if kind == "cuda" and suite not in COUNTED and not torch.cuda.is_available():
         raise UserError(
             "there is no CUDA device that torch can use here",
             "run it on a machine with an NVIDIA GPU, or measure this one with --cpu"
@@ -56,7 +58,7 @@ def measure_suite(suite: str, kind: str, rows: Sequence[str] | None, repetitions
     module = import_module(f"reproduce.bench.{suite}")
     turns: int = getattr(module, "REPETITIONS", REPETITIONS) if repetitions is None else repetitions
     result: dict[str, Any] = {"suite": suite, "device": kind}
-    if suite not in ("train", "precision"):  # which have runs of every precision
+    if suite not in ("train", "precision", *COUNTED):  # which have runs of every precision
         set_products("fp32", torch.device(kind))
     if suite in ROOFED:
         from reproduce.bench.roofline import measure_roof

@@ -98,7 +98,7 @@ def _explain(error: BaseException) -> int:
         say(f"error: {error.message}", f"hint: {error.hint}")
         return 2
     if isinstance(error, KeyboardInterrupt):
-        saved = "; ".join(notes_of(error)) or "nothing was under way"
+        saved = "; ".join(notes_of(error)) or "every finished epoch is saved"
         again = command_line().replace("--resume never", "--resume auto")
         say(f"stopped: {saved}", f"hint: this goes on from there: {again}")
         return exit_code(error)

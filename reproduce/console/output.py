@@ -54,6 +54,12 @@ def ask_first(yes: bool) -> Callable[[str], bool]:
     return agree
 
 
+def show_plan(runs: list[dict[str, Any]], left_out: list[str], as_json: bool) -> None:
+    """Print which runs would be done where, and on stderr what is left out."""
+    show_records(runs, as_json)
+    say(*left_out)
+
+
 def takes_colour() -> bool:
     """Return whether stdout is a terminal whose user has not asked for plain text (no-color.org, TERM=dumb)."""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

@@ -20,6 +20,7 @@ class Card:
     """What is known of a data set before it is looked at."""
 
     name: str
+    title: str  # as texts call it
     classes: int
     train_images: int
     test_images: int
@@ -39,6 +40,7 @@ class Card:
 _ALL = (
     Card(
         name="shapes",
+        title="the synthetic shapes",
         classes=10,
         train_images=5_000,
         test_images=1_000,
@@ -49,6 +51,7 @@ _ALL = (
     # SHA-256 of the pixels (N x 32 x 32 x 3, train then test): 0ac3ab5c...; their mean and deviation are the published
     Card(
         name="cifar10",
+        title="CIFAR-10",
         classes=10,
         train_images=50_000,
         test_images=10_000,
@@ -63,6 +66,7 @@ _ALL = (
     # CIFAR-10 stored as JPEG of quality 75: other pixels, so other data
     Card(
         name="cifar10-jpeg75",
+        title="a JPEG copy of CIFAR-10",
         classes=10,
         train_images=50_000,
         test_images=10_000,
@@ -75,9 +79,12 @@ _ALL = (
         older=("9945f8d6fd38961ecfd9765792ef440e09edc4402cb85732fbda49b1e2784325",),
         by_name=False,
     ),
-    Card(name="cifar100", classes=100, train_images=50_000, test_images=10_000, class_names=CIFAR100),
+    Card(
+        name="cifar100", title="CIFAR-100", classes=100, train_images=50_000, test_images=10_000, class_names=CIFAR100
+    ),
     Card(
         name="tiny-imagenet",
+        title="Tiny-ImageNet",
         classes=200,
         train_images=100_000,
         test_images=10_000,
@@ -86,6 +93,7 @@ _ALL = (
     ),
     Card(
         name="intel-scenes",
+        title="the Intel scenes",
         classes=6,
         train_images=14_034,
         test_images=3_000,
@@ -94,6 +102,7 @@ _ALL = (
     ),
     Card(
         name="imagenet",
+        title="ImageNet",
         classes=1_000,
         train_images=1_281_167,
         test_images=50_000,

@@ -11,23 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from reproduce.kernels.cpu import pair as plain_pair
-from reproduce.kernels.cpu import patch as plain_patch
-from reproduce.kernels.cpu.pair import Pair
-from reproduce.kernels.cpu.patch import Patch
+from reproduce.kernels.operands import Attended, Pair, Patch, Rule, Running, Saved, read
 from reproduce.kernels.reference import aggregation, gather
+from reproduce.kernels.twins import PAIR, PATCH, backend_of
 from reproduce.kernels.window import Window
-
-
-def _core(name: str, cupy: bool) -> Any:
-    """Return the function ``name`` of the plain or of the CUDA implementation."""
-    pairwise = name.startswith("attend")
-    if cupy:
-        from reproduce.kernels.cuda import pair as launch_pair
-        from reproduce.kernels.cuda import patch as launch_patch
-
-        return getattr(launch_pair if pairwise else launch_patch, name)
-    return getattr(plain_pair if pairwise else plain_patch, name)
 
 
 @torch.library.custom_op("attnrepro::attend", mutates_args=())
@@ -36,9 +23,12 @@ def attend(
     shift2: Tensor, weight2: Tensor, mean2: Tensor | None, var2: Tensor | None, eps: float, form: str,
     kernel: int, stride: int, dilation: int, reflect: bool, cupy: bool, keep: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
-    """Return (y, alpha, h, mean, var) of `pair.attend`."""
-    pair = Pair(a, b, beta, c, weight1, place, scale2, shift2, weight2)
-    return _core("attend", cupy)(pair, mean2, var2, eps, Window(kernel, stride, dilation, reflect), form, keep)
+    """Return the fields of `Attended`."""
+    pair, window = (
+        Pair(a, b, beta, c, weight1, place, scale2, shift2, weight2),
+        Window(kernel, stride, dilation, reflect),
+    )
+    return tuple(PAIR[backend_of(cupy)].attend(pair, mean2, var2, eps, window, form, keep))
 
 
 @torch.library.custom_op("attnrepro::attend_backward", mutates_args=())
@@ -50,10 +40,10 @@ def attend_backward(
 ) -> List[Tensor]:  # fmt: skip  # noqa: UP006 (the schema of torch 2.6 knows no list[...])
     """Return the gradients of the tensors of `Pair`, without the one of a ``place`` that is None."""
     pair = Pair(a, b, beta, c, weight1, place, scale2, shift2, weight2)
-    grads = _core("attend_backward", cupy)(
-        grad_y, grad_alpha, pair, alpha, hidden, mean, var, batch_stats, eps,
-        Window(kernel, stride, dilation, reflect), form,
-    )  # fmt: skip
+    window = Window(kernel, stride, dilation, reflect)
+    grads = PAIR[backend_of(cupy)].attend_backward(
+        grad_y, grad_alpha, pair, alpha, hidden, mean, var, batch_stats, eps, window, form
+    )
     return [grad.contiguous() for grad in grads if grad is not None]
 
 
@@ -77,30 +67,38 @@ def _(
 
 @attend_backward.register_fake
 def _(grad_y: Tensor, grad_alpha: Tensor | None, *inputs: Any) -> list[Tensor]:
-    return [torch.empty_like(t, memory_format=torch.contiguous_format) for t in inputs[:9] if t is not None]
+    return _empty_like(read(iter(inputs), Pair))
+
+
+def _empty_like(tensors: Sequence[Tensor | None]) -> list[Tensor]:
+    return [torch.empty_like(t, memory_format=torch.contiguous_format) for t in tensors if t is not None]
 
 
 def _keep_attend(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    ctx.save_for_backward(*inputs[:11], *output[1:])
-    ctx.batch_stats, ctx.options = inputs[9] is None, inputs[11:]
-    ctx.mark_non_differentiable(*output[2:])
+    values, attended = iter(inputs), Attended(*output)
+    pair, running = read(values, Pair), read(values, Running)
+    ctx.rule, ctx.window = read(values, Rule), read(values, Window)
+    ctx.cupy, _keep = values
+    saved = Saved(attended.alpha, attended.hidden, attended.mean, attended.var)
+    ctx.save_for_backward(*pair, *running, *saved)
+    ctx.mark_non_differentiable(saved.hidden, saved.mean, saved.var)
     ctx.set_materialize_grads(False)
 
 
 def _attend_backward(ctx: Any, grad_y: Tensor | None, grad_alpha: Tensor | None, *_: Any) -> tuple[Any, ...]:
-    saved, (eps, form, *place, _keep) = ctx.saved_tensors, ctx.options
-    inputs, (alpha, hidden, mean, var) = saved[:9], saved[11:]
+    values = iter(ctx.saved_tensors)
+    pair, running, saved = read(values, Pair), read(values, Running), read(values, Saved)
     if grad_y is None:
-        window = Window(*place[:4])
-        grad_y = inputs[2].new_zeros(*inputs[2].shape[:2], *window.out_size(*inputs[0].shape[-2:]))
+        grad_y = pair.beta.new_zeros(*pair.beta.shape[:2], *ctx.window.out_size(*pair.a.shape[-2:]))
     if torch.is_grad_enabled():
-        grads = _differentiate_attend(inputs, saved[9:11], eps, form, place, grad_y, grad_alpha)
+        grads = _differentiate_attend(pair, running, ctx.rule, ctx.window, grad_y, grad_alpha)
     else:
         found = iter(
-            attend_backward(grad_y, grad_alpha, *inputs, alpha, hidden, mean, var, ctx.batch_stats, eps, form, *place)
+            attend_backward(grad_y, grad_alpha, *pair, *saved, running.mean2 is None, *ctx.rule, *ctx.window, ctx.cupy)
         )
-        grads = [None if tensor is None else next(found) for tensor in inputs]
-    return *grads, *(None,) * 10
+        grads = [None if tensor is None else next(found) for tensor in pair]
+    rest = (*running, *ctx.rule, *ctx.window, ctx.cupy, True)  # keep, the last, is true wherever gradients are taken
+    return *grads, *(None for _ in rest)
 
 
 attend.register_autograd(_attend_backward, setup_context=_keep_attend)
@@ -135,10 +133,10 @@ def _detour(inputs: Sequence[Any]) -> tuple[Any, ...]:
 
 
 def _differentiate_attend(
-    inputs: Any, running: Any, eps: float, form: str, place: Any, grad_y: Tensor, grad_alpha: Tensor | None
+    pair: Pair, running: Running, rule: Rule, window: Window, grad_y: Tensor, grad_alpha: Tensor | None
 ) -> list[Tensor | None]:
-    inputs = _detour(inputs)
-    y, alpha = compose_attend(Pair(*inputs), running[0], running[1], eps, Window(*place[:4]), form)
+    inputs = _detour(pair)
+    y, alpha = compose_attend(Pair(*inputs), running.mean2, running.var2, rule.eps, window, rule.form)
     outputs, grads = [y], [grad_y]
     if grad_alpha is not None:
         outputs.append(alpha)
@@ -154,7 +152,8 @@ def project(
     kernel: int, stride: int, dilation: int, reflect: bool, cupy: bool,
 ) -> Tensor:  # fmt: skip
     """Return h (N, M, Ho, Wo) of `patch.project`."""
-    return _core("project", cupy)(Patch(psi, phi, scale, shift, weight1), Window(kernel, stride, dilation, reflect))
+    window = Window(kernel, stride, dilation, reflect)
+    return PATCH[backend_of(cupy)].project(Patch(psi, phi, scale, shift, weight1), window)
 
 
 @torch.library.custom_op("attnrepro::project_backward", mutates_args=())
@@ -164,7 +163,7 @@ def project_backward(
 ) -> List[Tensor]:  # fmt: skip  # noqa: UP006 (as above)
     """Return the gradients of the tensors of `Patch`, without the one of a ``phi`` that is None."""
     window = Window(kernel, stride, dilation, reflect)
-    grads = _core("project_backward", cupy)(grad, Patch(psi, phi, scale, shift, weight1), window)
+    grads = PATCH[backend_of(cupy)].project_backward(grad, Patch(psi, phi, scale, shift, weight1), window)
     return [grad.contiguous() for grad in grads if grad is not None]
 
 
@@ -179,12 +178,13 @@ def _(
 
 @project_backward.register_fake
 def _(grad: Tensor, *inputs: Any) -> list[Tensor]:
-    return [torch.empty_like(t, memory_format=torch.contiguous_format) for t in inputs[:5] if t is not None]
+    return _empty_like(read(iter(inputs), Patch))
 
 
 def _keep_project(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    ctx.save_for_backward(*inputs[:5])
-    ctx.options = inputs[5:]
+    values = iter(inputs)
+    ctx.save_for_backward(*read(values, Patch))
+    ctx.window, (ctx.cupy,) = read(values, Window), values
 
 
 def compose_project(patch: Patch, window: Window) -> Tensor:
@@ -198,17 +198,17 @@ def compose_project(patch: Patch, window: Window) -> Tensor:
 
 
 def _project_backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
-    inputs = ctx.saved_tensors
+    patch = Patch(*ctx.saved_tensors)
     if torch.is_grad_enabled():
-        inputs = _detour(inputs)
+        inputs = _detour(patch)
         wanted = [t for t in inputs if t is not None and t.requires_grad]
-        h = compose_project(Patch(*inputs), Window(*ctx.options[:4]))
+        h = compose_project(Patch(*inputs), ctx.window)
         found = iter(torch.autograd.grad(h, wanted, grad, create_graph=True))
         grads = [next(found) if t is not None and t.requires_grad else None for t in inputs]
     else:
-        found = iter(project_backward(grad, *inputs, *ctx.options))
-        grads = [None if t is None else next(found) for t in inputs]
-    return *grads, *(None,) * 5
+        found = iter(project_backward(grad, *patch, *ctx.window, ctx.cupy))
+        grads = [None if t is None else next(found) for t in patch]
+    return *grads, *(None for _ in Window._fields), None
 
 
 project.register_autograd(_project_backward, setup_context=_keep_project)

@@ -1,29 +1,16 @@
 """Which implementation runs, and why."""
 
-import importlib.util
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import cache
 
 import torch
 from torch import Tensor
 
 from reproduce.kernels.checks import BACKENDS, check_choice
+from reproduce.kernels.cuda.trial import find_obstacle
 from reproduce.kernels.window import Window
 
 SMALL = 250_000  # values of the gathered map, 1 MB; below about that the twins win, up to threefold for the modules
-
-
-@cache
-def find_cupy() -> str | None:
-    """Return None where CuPy can be imported, else the reason in one sentence."""
-    if importlib.util.find_spec("cupy") is None:
-        return "CuPy is not installed"
-    try:
-        import cupy  # noqa: F401
-    except Exception as error:  # a broken CUDA installation raises anything from ImportError to OSError
-        return f"CuPy does not import: {error}"
-    return None
 
 
 def explain_backend(device: torch.device, backend: str = "auto") -> tuple[str, str]:
@@ -35,12 +22,14 @@ def explain_backend(device: torch.device, backend: str = "auto") -> tuple[str, s
     check_choice("backend", backend, BACKENDS)
     if backend == "torch":
         return "torch", "asked for"
-    obstacle = f"the tensors are on {device.type}, not cuda" if device.type != "cuda" else find_cupy()
+    obstacle: str | None = f"the tensors are on {device.type}, not cuda"
+    if device.type == "cuda":
+        obstacle = find_obstacle(torch.cuda.current_device() if device.index is None else device.index)
     if backend == "cupy" and obstacle:
         raise ValueError(f"backend: needs CUDA tensors and CuPy for 'cupy', got {device.type} tensors; {obstacle}")
     if obstacle:
         return "torch", obstacle
-    return "cupy", "CUDA tensors and CuPy imports"
+    return "cupy", "CUDA tensors, and CuPy launched a trial kernel"
 
 
 def use_cupy(tensor: Tensor, backend: str) -> bool:

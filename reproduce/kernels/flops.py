@@ -3,10 +3,14 @@
 Products only, two FLOPs a multiply-add, as the counter has it for torch's own. A pair is an output pixel and a tap.
 """
 
+import math
 from typing import Any
 
 import torch
 from torch.utils.flop_counter import register_flop_formula
+
+from reproduce.kernels.operands import Pair, Patch, Rule, Running, Saved, read
+from reproduce.kernels.window import Window
 
 _OPS: Any = torch.ops.attnrepro
 
@@ -31,34 +35,40 @@ def _aggregate_to_weight(x: Any, g: Any, shared: int, kernel: int, *_: Any, **__
     return int(2 * x[1] * kernel**2 * g[0] * g[2] * g[3])
 
 
-def _count_attend(a: Any, beta: Any, weight1: Any, weight2: Any, form: str, kernel: int, stride: int) -> int:
-    mapped = 0 if form == "hidden" else weight1[0] * weight1[1]
-    return int(2 * _pixels(a, stride) * kernel**2 * (mapped + weight2[0] * weight2[1] + beta[1]))
+def _count_attend(pair: Pair, rule: Rule, window: Window) -> int:
+    """Return the FLOPs of a forward pass; of tensors the counter gives the shapes."""
+    shapes: Any = pair
+    mapped = 0 if rule.form == "hidden" else math.prod(shapes.weight1)
+    each = mapped + math.prod(shapes.weight2) + shapes.beta[1]
+    return int(2 * _pixels(shapes.a, window.stride) * window.taps * each)
 
 
 @register_flop_formula(_OPS.attend)
-def _attend(a: Any, b: Any, beta: Any, c: Any, weight1: Any, *rest: Any, **_: Any) -> int:
-    _place, _scale2, _shift2, weight2, _mean2, _var2, _eps, form, kernel, stride = rest[:10]
-    return _count_attend(a, beta, weight1, weight2, form, kernel, stride)
+def _attend(*inputs: Any, **_: Any) -> int:
+    values = iter(inputs)
+    pair, _running = read(values, Pair), read(values, Running)
+    return _count_attend(pair, read(values, Rule), read(values, Window))
 
 
 @register_flop_formula(_OPS.attend_backward)
-def _attend_backward(
-    grad_y: Any, grad_alpha: Any, a: Any, b: Any, beta: Any, c: Any, weight1: Any, *rest: Any, **_: Any
-) -> int:
-    _place, _scale2, _shift2, weight2, _alpha, _hidden, _mean, _var, _batch, _eps, form, kernel, stride = rest[:13]
-    return 2 * _count_attend(a, beta, weight1, weight2, form, kernel, stride)
+def _attend_backward(grad_y: Any, grad_alpha: Any, *inputs: Any, **_: Any) -> int:
+    values = iter(inputs)
+    pair, _saved, _batch_stats = read(values, Pair), read(values, Saved), next(values)
+    return 2 * _count_attend(pair, read(values, Rule), read(values, Window))
+
+
+def _count_project(patch: Patch, window: Window) -> int:
+    weight1: Any = patch.weight1
+    return int(2 * _pixels(patch.psi, window.stride) * math.prod(weight1))
 
 
 @register_flop_formula(_OPS.project)
-def _project(
-    psi: Any, phi: Any, scale: Any, shift: Any, weight1: Any, kernel: int, stride: int, *_: Any, **__: Any
-) -> int:
-    return int(2 * _pixels(psi, stride) * weight1[0] * weight1[1] * weight1[2])
+def _project(*inputs: Any, **_: Any) -> int:
+    values = iter(inputs)
+    return _count_project(read(values, Patch), read(values, Window))
 
 
 @register_flop_formula(_OPS.project_backward)
-def _project_backward(
-    grad: Any, psi: Any, phi: Any, scale: Any, shift: Any, weight1: Any, kernel: int, stride: int, *_: Any, **__: Any
-) -> int:
-    return int(4 * _pixels(psi, stride) * weight1[0] * weight1[1] * weight1[2])
+def _project_backward(grad: Any, *inputs: Any, **_: Any) -> int:
+    values = iter(inputs)
+    return 2 * _count_project(read(values, Patch), read(values, Window))

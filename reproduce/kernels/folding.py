@@ -15,7 +15,7 @@ from torch import Tensor
 
 from reproduce.kernels import local_ops, moments
 from reproduce.kernels.attention_ops import attend, project
-from reproduce.kernels.cpu.pair import multiply
+from reproduce.kernels.cpu.relation import multiply
 from reproduce.kernels.mapping import Mapping, normalise2, uses_batch
 from reproduce.kernels.moments import Moments, fold_norm1, update_running
 from reproduce.kernels.window import Window

@@ -8,34 +8,19 @@ Each is linear or bilinear, so a closed family of six operators holds all deriva
 Every operator takes the `Window` as four plain arguments and ``cupy``: the CUDA kernels (true) or plain torch.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from reproduce.kernels.cpu import shifts, sums
+from reproduce.kernels.twins import LOCAL, backend_of
 from reproduce.kernels.window import Window
-
-HALVES = (torch.float16, torch.bfloat16)
-
-
-def compute(plain: Callable[..., Tensor], cupy: bool, *tensors: Tensor, **options: Any) -> Tensor:
-    """Run ``plain``, or the CUDA function of the same name, with float32 sums where the inputs are halves."""
-    dtype = tensors[0].dtype
-    if cupy:
-        from reproduce.kernels.cuda import local as launch
-
-        return getattr(launch, plain.__name__)(*tensors, **options)
-    if dtype in HALVES:
-        tensors = tuple(tensor.float() for tensor in tensors)
-    return plain(*tensors, **options).to(dtype).contiguous()
 
 
 @torch.library.custom_op("attnrepro::subtract", mutates_args=())
 def subtract(a: Tensor, b: Tensor, kernel: int, stride: int, dilation: int, reflect: bool, cupy: bool) -> Tensor:
     """Return (N, C, T, L): centre of ``a`` minus neighbours of ``b``."""
-    return compute(shifts.subtract, cupy, a, b, window=Window(kernel, stride, dilation, reflect))
+    return LOCAL[backend_of(cupy)].subtract(a, b, window=Window(kernel, stride, dilation, reflect))
 
 
 @torch.library.custom_op("attnrepro::sum_centres", mutates_args=())
@@ -44,7 +29,7 @@ def sum_centres(
 ) -> Tensor:
     """Return (N, C, H, W): sum of ``g`` over the taps, at the centres."""
     window = Window(kernel, stride, dilation, reflect)
-    return compute(shifts.sum_centres, cupy, g, window=window, height=height, width=width)
+    return LOCAL[backend_of(cupy)].sum_centres(g, window=window, height=height, width=width)
 
 
 @torch.library.custom_op("attnrepro::scatter", mutates_args=())
@@ -53,13 +38,13 @@ def scatter(
 ) -> Tensor:
     """Return (N, C, H, W): ``g`` added up at the pixels that the taps read."""
     window = Window(kernel, stride, dilation, reflect)
-    return compute(shifts.scatter, cupy, g, window=window, height=height, width=width)
+    return LOCAL[backend_of(cupy)].scatter(g, window=window, height=height, width=width)
 
 
 @torch.library.custom_op("attnrepro::aggregate", mutates_args=())
 def aggregate(x: Tensor, weight: Tensor, kernel: int, stride: int, dilation: int, reflect: bool, cupy: bool) -> Tensor:
     """Return (N, C, Ho, Wo): weighted sum of the neighbours."""
-    return compute(sums.aggregate, cupy, x, weight, window=Window(kernel, stride, dilation, reflect))
+    return LOCAL[backend_of(cupy)].aggregate(x, weight, window=Window(kernel, stride, dilation, reflect))
 
 
 @torch.library.custom_op("attnrepro::aggregate_to_map", mutates_args=())
@@ -69,7 +54,7 @@ def aggregate_to_map(
 ) -> Tensor:  # fmt: skip
     """Return (N, C, H, W): the gradient of `aggregate` with respect to the map."""
     window = Window(kernel, stride, dilation, reflect)
-    return compute(sums.aggregate_to_map, cupy, g, weight, window=window, height=height, width=width)
+    return LOCAL[backend_of(cupy)].aggregate_to_map(g, weight, window=window, height=height, width=width)
 
 
 @torch.library.custom_op("attnrepro::aggregate_to_weight", mutates_args=())
@@ -78,7 +63,7 @@ def aggregate_to_weight(
 ) -> Tensor:
     """Return (N, Cw, T, L): the gradient of `aggregate` with respect to the weights."""
     window = Window(kernel, stride, dilation, reflect)
-    return compute(sums.aggregate_to_weight, cupy, x, g, window=window, shared=shared)
+    return LOCAL[backend_of(cupy)].aggregate_to_weight(x, g, window=window, shared=shared)
 
 
 @subtract.register_fake
@@ -109,7 +94,8 @@ def _(x: Tensor, g: Tensor, shared: int, kernel: int, stride: int, dilation: int
 
 
 def _keep_sizes(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    ctx.size, ctx.options = inputs[0].shape[-2:], inputs[2:]
+    a, _b, *ctx.options = inputs
+    ctx.size = a.shape[-2:]
 
 
 def _subtract_backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
@@ -122,7 +108,7 @@ subtract.register_autograd(_subtract_backward, setup_context=_keep_sizes)
 
 
 def _keep_options(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    ctx.options = inputs[3:]
+    _g, _height, _width, *ctx.options = inputs
 
 
 def _sum_centres_backward(ctx: Any, v: Tensor) -> tuple[Tensor | None, ...]:
@@ -138,8 +124,8 @@ scatter.register_autograd(_scatter_backward, setup_context=_keep_options)
 
 
 def _keep_aggregate(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    ctx.save_for_backward(*inputs[:2])
-    ctx.options = inputs[2:]
+    x, weight, *ctx.options = inputs
+    ctx.save_for_backward(x, weight)
 
 
 def _aggregate_backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
@@ -150,14 +136,14 @@ def _aggregate_backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
 
 
 def _to_map_backward(ctx: Any, v: Tensor) -> tuple[Tensor | None, ...]:
-    (g, weight), options = ctx.saved_tensors, ctx.options[2:]
+    (g, weight), (_height, _width, *options) = ctx.saved_tensors, ctx.options
     dg = aggregate(v, weight, *options) if ctx.needs_input_grad[0] else None
     dw = aggregate_to_weight(v, g, weight.shape[1], *options) if ctx.needs_input_grad[1] else None
     return dg, dw, *(None,) * 7
 
 
 def _to_weight_backward(ctx: Any, v: Tensor) -> tuple[Tensor | None, ...]:
-    (x, g), options = ctx.saved_tensors, ctx.options[1:]
+    (x, g), (_shared, *options) = ctx.saved_tensors, ctx.options
     dx = aggregate_to_map(g, v, *x.shape[-2:], *options) if ctx.needs_input_grad[0] else None
     dg = aggregate(x, v, *options) if ctx.needs_input_grad[1] else None
     return dx, dg, *(None,) * 6

@@ -8,7 +8,9 @@ own whose default is the right mathematics; the bracket names the slip in ``pape
 
 import typing
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
+
+from reproduce.recipes.ranges import Between, Classes, Count, Dropout, Few, ImageSize, Size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,9 +18,9 @@ class ResNet:
     """ResNet-18 with a 3x3 stem and no max-pool, the convolutional baseline of Table 1."""
 
     family: ClassVar[str] = "resnet"
-    image_size: int = 32
-    classes: int = 10
-    width: int = 64
+    image_size: ImageSize = 32
+    classes: Classes = 10
+    width: Size = 64
     blocks: tuple[int, ...] = (2, 2, 2, 2)
 
 
@@ -31,18 +33,18 @@ class AttentionCnn:
     """
 
     family: ClassVar[str] = "attention-cnn"
-    image_size: int = 32
-    classes: int = 10
-    patch: int = 2
-    width: int = 400
-    hidden: int = 512
-    heads: int = 9
-    depth: int = 6
+    image_size: ImageSize = 32
+    classes: Classes = 10
+    patch: Few = 2
+    width: Size = 400
+    hidden: Count = 512
+    heads: Few = 9
+    depth: Few = 6
     positions: Literal["gaussian", "learned", "learned-content"] = "learned-content"
     isotropic: bool = True  # gaussian positions only
     hierarchical: bool = False  # one block, `depth` passes, keys of the first pass kept
-    attention_dropout: float = 0.1
-    hidden_dropout: float = 0.0
+    attention_dropout: Dropout = 0.1
+    hidden_dropout: Dropout = 0.0
     dropout_mask: Literal["batch", "sample"] = "sample"  # B18: position-only maps: one mask a step, or one an image
     activation: Literal["relu", "gelu"] = "relu"
     norm_epsilon: float = 1e-5
@@ -60,17 +62,17 @@ class VisionTransformer:
     """The report's Vision Transformer: ResNet stem, 2x2 patches of its map, heads as wide as the model."""
 
     family: ClassVar[str] = "vision-transformer"
-    image_size: int = 32
-    classes: int = 10
+    image_size: ImageSize = 32
+    classes: Classes = 10
     stem: Literal["resnet", "none"] = "resnet"
     stem_width: int = 64
-    patch: int = 2
-    width: int = 400
-    hidden: int = 512
-    heads: int = 9
-    depth: int = 6
+    patch: Few = 2
+    width: Size = 400
+    hidden: Count = 512
+    heads: Few = 9
+    depth: Few = 6
     hierarchical: bool = False
-    attention_dropout: float = 0.1
+    attention_dropout: Dropout = 0.1
     residual: Literal["raw", "normed"] = "raw"  # B13: the residual branch carries LN(x)
     cls_token: Literal["learned", "noise", "none"] = "learned"  # B13: fresh uniform noise at every pass
     pool: Literal["cls", "mean"] = "cls"  # B13: mean over patches and class token alike
@@ -81,8 +83,8 @@ class San:
     """Self-attention network (Zhao et al. 2020): official SAN10/15/19, the report's cut of it and its HA form."""
 
     family: ClassVar[str] = "san"
-    image_size: int = 32
-    classes: int = 10
+    image_size: ImageSize = 32
+    classes: Classes = 10
     attention: Literal["pairwise", "patchwise"] = "pairwise"
     relation: Literal["subtraction", "summation", "concatenation", "hadamard", "dot", "star", "clique"] = "subtraction"
     stem: int = 64
@@ -90,15 +92,15 @@ class San:
     layers: tuple[int, ...] = (2, 1, 2, 4)
     kernels: tuple[int, ...] = (3, 3, 3, 3)
     pool: bool = True  # 2x2 max-pool before each stage
-    pool_above: int = 1  # only of maps with more than so many pixels a side
+    pool_above: Annotated[int, Between(1, 4096)] = 1  # only of maps with more than so many pixels a side
     transitions: bool = True  # a 1x1 convolution before each stage, BatchNorm and ReLU after it
     final_relu: bool = True  # E2: rectify what the mean over the last map is taken of
-    dropout: float = 0.0  # of a block's result, before it is added to the block's input
-    relation_ratio: int = 16  # r = C / r1
-    relation_minimum: int = 1  # of r
-    value_ratio: int = 4  # mid = C / r2
-    value_minimum: int = 1  # of mid
-    share: int = 8  # channels that share one attention weight, or all where there are fewer
+    dropout: Dropout = 0.0  # of a block's result, before it is added to the block's input
+    relation_ratio: Size = 16  # r = C / r1
+    relation_minimum: Size = 1  # of r
+    value_ratio: Size = 4  # mid = C / r2
+    value_minimum: Size = 1  # of mid
+    share: Size = 8  # channels that share one attention weight, or all where there are fewer
     projection_bias: bool = True
     hierarchical: bool = False  # one stage used in `len(widths)` passes, keys of the first pass kept
     pass_statistics: Literal["per-pass", "shared"] = "per-pass"  # shared BatchNorm layers: whose running statistics
@@ -135,10 +137,10 @@ class GateCnn:
     """
 
     family: ClassVar[str] = "gate-cnn"
-    image_size: int = 32
-    classes: int = 10
-    width: int = 64
-    hidden: int = 512
+    image_size: ImageSize = 32
+    classes: Classes = 10
+    width: Size = 64
+    hidden: Count = 512
     gates: tuple[Literal["eca", "cbam", "cbam-spatial", "conv-ae", "linear-ae"], ...] = ()  # in this order
     sites: Literal["all", "first"] = "all"  # G14: after both convolutions of a block, or after its first
     eca_kernel: Literal["3", "adaptive"] = "3"  # G15
@@ -154,17 +156,17 @@ class AugmentedResNet:
     """Wide residual network, the last convolution of each block augmented (the slides' Wide-ResNet)."""
 
     family: ClassVar[str] = "augmented-resnet"
-    image_size: int = 32
-    classes: int = 100
+    image_size: ImageSize = 32
+    classes: Classes = 100
     stem: int = 16
     widen: int = 8
     augment: Literal["none", "full", "linear"] = "none"
-    heads: tuple[int, ...] = (1, 2, 4)  # of the three groups
+    heads: Annotated[tuple[int, ...], Between(1, 1024)] = (1, 2, 4)  # of the three groups
     key_share: int = 2  # queries are so many times as wide as the block; values half as wide
     axes: Literal["swapped", "shen"] = "swapped"  # A1: softmax axes of linear attention
     positions: Literal["none", "sincos", "learned", "relative"] = "sincos"
     extra_convolution: bool = False  # A2: one more 3x3 before the second augmented convolution
-    dropout: float = 0.5
+    dropout: Dropout = 0.5
     head_dropout: float = 0.25
     head_dropout_of: Literal["features", "samples"] = "features"  # A5
 
@@ -174,14 +176,14 @@ class AugmentedCnn:
     """Plain network of five convolutions, the last of each of its two blocks augmented (the slides' simple CNN)."""
 
     family: ClassVar[str] = "augmented-cnn"
-    image_size: int = 32
-    classes: int = 100
+    image_size: ImageSize = 32
+    classes: Classes = 100
     stem: int = 16
     augment: Literal["none", "full", "linear"] = "none"
-    heads: tuple[int, ...] = (2, 4)  # of the two blocks
+    heads: Annotated[tuple[int, ...], Between(1, 1024)] = (2, 4)  # of the two blocks
     axes: Literal["swapped", "shen"] = "swapped"  # A1
     positions: Literal["none", "sincos", "learned", "relative"] = "sincos"
-    dropout: float = 0.5
+    dropout: Dropout = 0.5
 
 
 Architecture = ResNet | AttentionCnn | VisionTransformer | San | GateCnn | AugmentedResNet | AugmentedCnn

@@ -10,10 +10,11 @@ import hashlib
 import json
 import typing
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Literal
 
 from reproduce.errors import UserError
 from reproduce.recipes.architectures import Architecture
+from reproduce.recipes.ranges import Between, Count, Share, check_ranges
 from reproduce.recipes.serialise import dump, essential, plain, revive
 
 Variant = Literal["described", "as-run", "original"]
@@ -39,7 +40,7 @@ class DataChoice:
     name: str = "cifar10"
     train_limit: int | None = None  # the first so many training images of each class, in balance
     test_limit: int | None = None
-    holdout: float = 0.05  # share of the training images kept for validation
+    holdout: Share = 0.05  # share of the training images kept for validation
     drop_grey: bool = False  # leave out images that are stored without colour, in both splits
     equalise: bool = False  # equalise each image's luminance histogram before anything else
     mean: tuple[float, ...] = CIFAR_MEAN
@@ -67,10 +68,10 @@ class Optimiser:
     """Stochastic gradient descent, or Adam (which has no use for ``momentum`` and ``nesterov``)."""
 
     kind: Literal["sgd", "adam"] = "sgd"
-    lr: float = 0.1
-    momentum: float = 0.9
+    lr: Annotated[float, Between(0.0, 1e3)] = 0.1
+    momentum: Annotated[float, Between(0.0, 1.0)] = 0.9
     nesterov: bool = True
-    weight_decay: float = 1e-4
+    weight_decay: Annotated[float, Between(0.0, 1e3)] = 1e-4
     decay_positions: bool = False  # B15: weight decay on Gaussian centres and spreads too
 
 
@@ -84,39 +85,9 @@ class Schedule:
     kind: Literal["cosine", "multistep", "constant"] = "cosine"
     form: Literal["clean", "re", "epfl", "annealed"] = "clean"
     per: Literal["epoch", "step"] = "epoch"
-    warmup: int = 0  # epochs
+    warmup: Annotated[int, Between(0, 10**6)] = 0  # epochs
     milestones: tuple[int, ...] = ()
     gamma: float = 0.1
-
-
-_RANGES: dict[str, tuple[float, float]] = {
-    "epochs": (1, 10**6),
-    "extra_epochs": (0, 10**6),
-    "batch_size": (1, 10**6),
-    "evaluate_every": (1, 10**6),
-    "label_smoothing": (0.0, 0.9),
-    "data.holdout": (0.0, 0.9),
-    "optimiser.lr": (0.0, 1e3),
-    "optimiser.momentum": (0.0, 1.0),
-    "optimiser.weight_decay": (0.0, 1e3),
-    "schedule.warmup": (0, 10**6),
-    "model.image_size": (4, 4096),
-    "model.classes": (2, 10**6),
-    "model.width": (1, 10**5),
-    "model.hidden": (1, 10**6),
-    "model.heads": (1, 1024),
-    "model.depth": (1, 1024),
-    "model.patch": (1, 1024),
-    "model.attention_dropout": (0.0, 0.99),
-    "model.hidden_dropout": (0.0, 0.99),
-    "model.dropout": (0.0, 0.99),
-    "model.pool_above": (1, 4096),
-    "model.relation_ratio": (1, 10**5),
-    "model.relation_minimum": (1, 10**5),
-    "model.value_ratio": (1, 10**5),
-    "model.value_minimum": (1, 10**5),
-    "model.share": (1, 10**5),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,28 +109,22 @@ class Recipe:
     augmentation: Augmentation = field(default_factory=Augmentation)
     optimiser: Optimiser = field(default_factory=Optimiser)
     schedule: Schedule = field(default_factory=Schedule)
-    epochs: int = 300
-    extra_epochs: int = 0  # B5: epochs trained past the schedule's horizon
-    batch_size: int = 100
+    epochs: Count = 300
+    extra_epochs: Annotated[int, Between(0, 10**6)] = 0  # B5: epochs trained past the schedule's horizon
+    batch_size: Count = 100
     drop_last: bool = False  # leave out an epoch's last batch where it is not full
     reshuffle: bool = True  # E10: an order of its own for every epoch, or the first one's for all
     batch_statistics: Literal["global", "local"] = "global"  # of BatchNorm under torchrun: whole batch, or each share
     initialisation: Literal["model", "kaiming"] = "model"  # kaiming: every weight Kaiming normal, every bias 0
-    label_smoothing: float = 0.0
+    label_smoothing: Share = 0.0
     smoothing_form: Literal["others", "uniform"] = "others"  # eps/(C-1) on the other classes, or eps/C on all
-    evaluate_every: int = 1  # epochs; the first and the last are always evaluated
+    evaluate_every: Count = 1  # epochs; the first and the last are always evaluated
     eval_mode: EvalMode = "eval"  # B1: `train` measures with dropout and batch statistics
     batch_mean_accuracy: bool = False  # B17: mean of the batches' accuracies
     accuracy_over: int | None = None  # A3: divide right answers by this number, not by that of the test images
 
     def __post_init__(self) -> None:
-        for key, (low, high) in _RANGES.items():
-            value: Any = self
-            for part in key.split("."):
-                value = getattr(value, part, None)
-            numbers = value if isinstance(value, tuple) else () if value is None else (value,)
-            if not all(low <= number <= high for number in numbers):
-                raise UserError(f"{key} cannot be {value}", f"choose a value from {low:g} to {high:g}")
+        check_ranges(self)
 
     @property
     def total_epochs(self) -> int:

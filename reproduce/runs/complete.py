@@ -6,7 +6,7 @@ state.runs, state.ledger
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reproduce.console.options import RecipeOptions, RunOptions
 from reproduce.recipes.command import parse_seeds
@@ -31,6 +31,10 @@ class Completed:
     missing: list[Run]  # those that the ledger lacked when it was first read
     ledger: "pd.DataFrame"
     place: Place
+
+    def list_missing(self) -> list[dict[str, Any]]:
+        """Return a record per missing run: what it is, and what it would be given where."""
+        return self.place.plan(self.missing)
 
 
 def complete(

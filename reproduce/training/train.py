@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ import torch
 from torch import nn
 
 from reproduce.console.options import RunOptions
+from reproduce.console.signals import hold_signals
 from reproduce.data.batches import Batches
 from reproduce.data.dataset import Dataset, hold_out
 from reproduce.data.rng import seed_global
@@ -269,11 +271,20 @@ class Trainer:
         )
 
     def _save(self) -> None:
-        """Save after a complete epoch. A diverged one leaves ``last.pt`` at the last good epoch."""
-        folder = self.run.folder
+        """Save after a complete epoch. A diverged one leaves ``last.pt`` at the last good epoch.
+
+        A signal waits until all is saved, so that what is said on the way out is what lies on the disk.
+        """
+        with hold_signals():
+            self._write(self.run.folder)
+
+    def _write(self, folder: Path) -> None:
         write_history(folder / "history.csv", self.progress.history)
         if self.progress.diverged:
             return
+        if self.progress.right:
+            bits = {kind: bytes.fromhex(text) for kind, text in self.progress.right.items()}
+            write_correct(folder / NAME, data=self.run.source.sha256, images=self.test.count, bits=bits)
         state: dict[str, Any] = {
             "recipe": self.run.recipe.to_json(),
             "epoch": self.progress.epoch,
@@ -284,7 +295,4 @@ class Trainer:
             "data_sha256": self.run.source.sha256,
         }
         save_state(folder / "last.pt", self.run.identity, state)
-        if self.progress.right:
-            bits = {kind: bytes.fromhex(text) for kind, text in self.progress.right.items()}
-            write_correct(folder / NAME, data=self.run.source.sha256, images=self.test.count, bits=bits)
         self.saved = self.progress.epoch

@@ -1,6 +1,5 @@
 """The report in a real headless Chromium: silent, themed, printable, and no wider than a phone."""
 
-import base64
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from figures.report.write import write_report
-from tests.browser.devtools import Browser, find_chromium
+from tests.browser.chromium import Browser, find_chromium
 
 pytestmark = pytest.mark.skipif(
     find_chromium() is None, reason="no Chromium here: apt-get install chromium, or set CHROMIUM to its path"
@@ -23,8 +22,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    with Browser(tmp_path_factory.mktemp("profile")) as started:
+def browser() -> Iterator[Browser]:
+    with Browser() as started:
         yield started
 
 
@@ -79,6 +78,16 @@ def test_a_phone_starts_at_the_verdicts(address: str, browser: Browser) -> None:
     assert page.evaluate("document.getElementById('glance').getBoundingClientRect().top") < 800
 
 
+def test_a_phone_reads_the_answer_first_and_the_words_of_every_forest(address: str, browser: Browser) -> None:
+    page = browser.open(address, width=375, height=800, touch=True)
+    assert page.evaluate("document.querySelector('.answer').getBoundingClientRect().bottom") < 400
+    assert page.evaluate("document.querySelectorAll('.standing').length") == 5
+    # drawn at 302 points: words of 8.5 and 7 points are as many CSS pixels or more
+    widths = page.evaluate("[...document.querySelectorAll('.forests svg')].map(s => s.getBoundingClientRect().width)")
+    assert len(widths) >= 8
+    assert min(widths) >= 320
+
+
 def test_a_link_opens_what_it_leads_to(address: str, browser: Browser) -> None:
     page = browser.open(f"{address}#D5", width=1360, height=900)
     assert page.evaluate("document.getElementById('D5').open")
@@ -88,7 +97,8 @@ def test_a_link_opens_what_it_leads_to(address: str, browser: Browser) -> None:
 def test_verdicts_are_words_and_everything_has_a_name(address: str, browser: Browser) -> None:
     page = browser.open(address, width=1360, height=900)
     words = set(page.evaluate("[...document.querySelectorAll('.chip')].map(c => c.textContent)"))
-    assert words <= {"holds", "fails", "undecided", "not run"}
+    sides = {f"as printed: {side}" for side in ("holds", "fails")}
+    assert words <= {"holds", "fails", "undecided", "not run", "as printed", *sides}
     assert "holds" in words
     shown = "[...document.querySelectorAll('figure svg, figure img, .bar')]"
     assert page.evaluate(f"{shown}.every(e => e.getAttribute('aria-label') || e.alt)")
@@ -101,10 +111,10 @@ def test_verdicts_are_words_and_everything_has_a_name(address: str, browser: Bro
 
 def test_it_prints(address: str, browser: Browser, tmp_path: Path) -> None:
     page = browser.open(address, width=1360, height=900, dark=True)
-    page.send("Emulation.setEmulatedMedia", media="print", features=[])
+    page.driven.emulate_media(media="print")
     assert page.evaluate(BACKGROUND) == "rgb(255, 255, 255)"
     assert page.evaluate("getComputedStyle(document.getElementById('theme')).display") == "none"
-    paper = base64.b64decode(page.send("Page.printToPDF", printBackground=False)["data"])
+    paper = page.driven.pdf(print_background=False)
     assert paper.startswith(b"%PDF")
     assert len(paper) > 50_000
     assert page.complaints() == []

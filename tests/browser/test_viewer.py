@@ -16,7 +16,7 @@ from figures.maps.maps import run_layers
 from figures.plot_attention import draw
 from figures.request import Request
 from figures.subject import Subject, open_subject
-from tests.browser.devtools import Browser, Page, find_chromium
+from tests.browser.chromium import Browser, Page, find_chromium
 from tests.browser.runs import make_run
 
 pytestmark = pytest.mark.skipif(
@@ -41,8 +41,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    with Browser(tmp_path_factory.mktemp("profile")) as started:
+def browser() -> Iterator[Browser]:
+    with Browser() as started:
         yield started
 
 

@@ -25,7 +25,7 @@ LIBRARIES = {"Path": Path, "np": np, "torch": torch, "nn": nn, "Annotated": Anno
 VARIABLES = {"model", "network", "phi", "psi", "beta", "conv_p"}  # modules of torch that a reader has
 # what takes minutes, a network, a GPU or an installed extra; their calls are checked like all others
 NOT_RUN = ("measure_suite", "measure_roof", "measure", "fetch", "download", "unpack", "act", "draw", "assess")
-NOT_RUN += ("find_place", "read_run", "read_official", "judge_table", "judge_file")
+NOT_RUN += ("measure_overview", "find_place", "read_run", "read_official", "judge_table", "judge_file")
 
 
 def module_of(path: Path) -> str:

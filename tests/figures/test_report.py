@@ -125,7 +125,7 @@ def test_the_markdown_contents_lead_somewhere(content, pictures):
 
 
 def test_pictures_follow_the_colours_of_the_page_and_keep_their_ids_apart(pictures, tmp_path):
-    group = next(group for study, group in pictures.items() if study and group)  # drawn here; "" holds committed ones
+    group = next(group for study, group in pictures.items() if study != "maps" and group)  # drawn here
     text = embed(group[0], group[0].draw(tmp_path).read_bytes(), 7)
     assert text.startswith('<svg role="img" aria-label="')
     assert "var(--ink)" in text
@@ -213,7 +213,7 @@ def test_a_stale_or_missing_report_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(write, "ROOT", tmp_path)
     with pytest.raises(UserError, match="installed package"):
         write.check_report()
-    monkeypatch.setattr(write, "_render_root", lambda: (gather(EMPTY), {"": []}, "# What holds\n\nnew\n"))
+    monkeypatch.setattr(write, "_render_root", lambda: (gather(EMPTY), {"maps": []}, "# What holds\n\nnew\n"))
     with pytest.raises(UserError, match=r"no REPORT\.md"):
         write.check_report()
     (tmp_path / "REPORT.md").write_text("# What holds\n\nold\n")
@@ -230,11 +230,11 @@ def test_a_stale_or_missing_report_is_named(tmp_path, monkeypatch):
 
 
 def test_committed_attention_figures_are_shown_with_their_captions(tmp_path, monkeypatch, content):
-    monkeypatch.setattr("figures.report.drawings.FOLDER", tmp_path)
+    monkeypatch.setattr("figures.report.picture.FOLDER", tmp_path)
     (tmp_path / "maps.png").write_bytes(b"\x89PNG not really")
     (tmp_path / "captions.csv").write_text('file,caption,command\nmaps.png,"Heads, all <nine>",attnrepro figure 3a\n')
     pictures = list_pictures(content)
-    assert [picture.name for picture in pictures[""]] == ["maps.png"]
+    assert [picture.name for picture in pictures["maps"]] == ["maps.png"]
     shown = write_page(content, pictures, write._draw(pictures)).decode()
     assert 'src="data:image/png;base64,' in shown
     assert "Heads, all &lt;nine&gt;" in shown

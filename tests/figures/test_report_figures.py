@@ -7,9 +7,10 @@ import shutil
 import pytest
 
 from figures.curves import Curve, Point, name_published, read_points
-from figures.report import drawings, write
+from figures.report import drawings, picture, write
 from figures.report.content import gather
-from figures.report.drawings import FOLDER
+from figures.report.forest import draw_forest
+from figures.report.picture import FOLDER
 from figures.report.seal import find_damage, seal
 from figures.report.tables import show_table
 from paper_tables.measured import committed_runs
@@ -43,7 +44,7 @@ def checkout(tmp_path, monkeypatch, content):
     (tmp_path / "pyproject.toml").touch()
     monkeypatch.setattr(write, "ROOT", tmp_path)
     monkeypatch.setattr(write, "FOLDER", folder)
-    monkeypatch.setattr(drawings, "FOLDER", folder)
+    monkeypatch.setattr(picture, "FOLDER", folder)
     monkeypatch.setattr(write, "gather", lambda: content)
     write.write_root()
     assert write.check_report()["written"] == []
@@ -116,13 +117,13 @@ def test_every_committed_figure_names_its_data_images_and_digest():
 
 def test_what_is_drawn_here_names_the_command_that_draws_it(pictures):
     for group in pictures.values():
-        for picture in group:
-            assert (picture.make is None) == picture.command.startswith("attnrepro train ")
-            assert picture.make is None or picture.command == "make report"
+        for one in group:
+            assert (one.make is None) == one.command.startswith("attnrepro train ")
+            assert one.make is None or one.command == "make report"
 
 
 def test_the_origin_of_published_points_is_the_true_one(pictures):
-    captions = {picture.name: picture.caption for group in pictures.values() for picture in group}
+    captions = {one.name: one.caption for group in pictures.values() for one in group}
     for name in ("curves-stacking.svg", "curves-gates.svg"):
         assert "No curve is published for these rows." in captions[name]
         assert "read off" not in captions[name]
@@ -154,7 +155,10 @@ def test_dots_name_budget_data_n_and_what_diverged(tmp_path):
     plan = recipes("hierarchical", budget="paper")
     runs = [run(plan["vit"], seed, 0.84) for seed in (0, 1)] + [run(plan["vit"], 2, 0.1, status="diverged")]
     shown = show_table(TABLES["hierarchical"], frame(runs, tmp_path))[0]
-    assert "vit: printed 0.843, ours 0.840 (paper, cifar10, n=2, 1 diverged)" in drawings._dots(shown).alt
+    assert (
+        "vit: printed 0.843, ours 0.840 [0.840, 0.840] (paper, cifar10, n=2, 1 diverged)"
+        in draw_forest(shown.table).alt
+    )
 
 
 def test_commands_name_the_data_of_the_rows_that_read_other_data(tmp_path):

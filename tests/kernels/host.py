@@ -1,4 +1,4 @@
-"""The .cu text compiled by the host's C++ compiler behind shim.h, called as `load.run` is."""
+"""The .cu text compiled by the host's C++ compiler behind shim.h, called as `launcher.run` is."""
 
 import ctypes
 import re
@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from reproduce.kernels.cuda import compile as load
+from reproduce.kernels.cuda import launcher
 
 COMPILER = shutil.which("g++")
 HERE = Path(__file__).parent
@@ -24,8 +25,8 @@ def trampoline(name, parameters):
     types = [re.match(r"\s*(.*?)(?:__restrict__)?\s*\w+\s*$", p.replace("\n", " "))[1] for p in parameters.split(",")]
     values = ", ".join(f"*static_cast<{kind.strip()}*>(args[{i}])" for i, kind in enumerate(types))
     return (
-        f'extern "C" int run_{name}(int x, int y, int z, int barriers, void** args) '
-        f"{{ return shim::run({{x, y, z}}, barriers, [=] {{ {name}({values}); }}); }}\n"
+        f'extern "C" int run_{name}(int first, int x, int y, int z, int barriers, void** args) '
+        f"{{ return shim::run(first, {{x, y, z}}, barriers, [=] {{ {name}({values}); }}); }}\n"
     )
 
 
@@ -60,15 +61,15 @@ def library(source, macros):
     return ctypes.CDLL(str(stem.with_suffix(".so")))
 
 
-def run(source, kernel, macros, grid, *arguments):
-    """What `load.run` does, on the CPU."""
+def run(source, kernel, macros, grid, *arguments, first=0):
+    """What `launcher.run` does, on the CPU, from block ``first`` of grid x on."""
     if 0 in grid:
         return
     for argument in arguments:
         if hasattr(argument, "is_contiguous"):
             assert argument.is_contiguous(), f"{kernel}: a kernel argument is not contiguous"
-    packed = [np.asarray(load.pack(argument)) for argument in arguments]
+    packed = [np.asarray(launcher.pack(argument)) for argument in arguments]
     pointers = (ctypes.c_void_p * len(packed))(*(p.ctypes.data for p in packed))
     barriers = "pool" in bodies(load.read_source(source))[kernel][1]
-    broken = getattr(library(source, macros), f"run_{kernel}")(*grid, int(barriers), pointers)
+    broken = getattr(library(source, macros), f"run_{kernel}")(first, *grid, int(barriers), pointers)
     assert not broken, f"{kernel}: threads of one block disagree about a barrier"

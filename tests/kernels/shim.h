@@ -94,7 +94,7 @@ static int run_block() {
   return broken;
 }
 
-static int run(Dim grid, bool barriers, std::function<void()> call) {
+static int run(int first, Dim grid, bool barriers, std::function<void()> call) {
   body = call;
   gridDim = grid;
   blockDim = {kThreads, 1, 1};
@@ -102,7 +102,7 @@ static int run(Dim grid, bool barriers, std::function<void()> call) {
   int broken = 0;
   for (blockIdx.z = 0; blockIdx.z < grid.z; ++blockIdx.z)
     for (blockIdx.y = 0; blockIdx.y < grid.y; ++blockIdx.y)
-      for (blockIdx.x = 0; blockIdx.x < grid.x; ++blockIdx.x) {
+      for (blockIdx.x = first; blockIdx.x < grid.x; ++blockIdx.x) {
         if (barriers) broken |= run_block();
         else
           for (threadIdx = {0, 0, 0}; threadIdx.x < kThreads; ++threadIdx.x) body();

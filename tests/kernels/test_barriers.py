@@ -8,9 +8,9 @@ import torch
 from reproduce.kernels import Window
 from reproduce.kernels.cpu import pair, patch
 from reproduce.kernels.cuda import compile as load
+from reproduce.kernels.cuda import launcher, tiling
 from reproduce.kernels.cuda import pair as launch_pair
 from reproduce.kernels.cuda import patch as launch_patch
-from reproduce.kernels.cuda import tiling
 from tests.kernels import host
 from tests.kernels.test_cuda_text import make_pair, make_patch
 
@@ -31,6 +31,13 @@ def weigh_more_rows_than_are_held():
     return [module.attend(inputs, None, None, 1e-5, WINDOW, "difference")[:2] for module in (launch_pair, pair)]
 
 
+def learn_pair():
+    inputs = make_pair(WINDOW, 8, 8, 20, 20, 3, 2, "difference", batch=7)
+    out, grad = pair.attend(inputs, None, None, 1e-5, WINDOW, "difference"), torch.randn(7, 6, 8, 8).double()
+    rest = inputs, *out[1:], True, 1e-5, WINDOW, "difference"
+    return [module.attend_backward(grad, None, *rest)[:3] for module in (launch_pair, pair)]
+
+
 def infer_pair():
     inputs, given = make_pair(WINDOW, 8, 8, 20, 20, 3, 2, "difference", batch=7), (torch.zeros(20).double(),) * 2
     return [module.attend(inputs, *given, 1.0, WINDOW, "difference", False)[:1] for module in (launch_pair, pair)]
@@ -46,7 +53,7 @@ USES = {
     "tile.cuh": (train_pair,),
     "outer.cuh": (learn_patch,),
     "infer.cu": (infer_pair,),
-    "pair.cu": (train_pair, weigh_more_rows_than_are_held),
+    "pair.cu": (train_pair, weigh_more_rows_than_are_held, learn_pair),
 }
 
 
@@ -69,7 +76,7 @@ def agree(use):
 
 @pytest.mark.parametrize(("file", "place"), BARRIERS)
 def test_a_missing_barrier_is_noticed(file, place, monkeypatch, tmp_path):
-    monkeypatch.setattr(load, "run", host.run)
+    monkeypatch.setattr(launcher, "run", host.run)
     monkeypatch.setattr(tiling, "BLOCKS", 1)
     monkeypatch.setattr(host, "folder", lambda: tmp_path)  # the loader knows libraries by their path
     monkeypatch.setattr(load, "read_source", without_barrier(file, place))
@@ -81,6 +88,6 @@ def test_a_missing_barrier_is_noticed(file, place, monkeypatch, tmp_path):
 
 
 def test_with_all_barriers_they_agree(monkeypatch):
-    monkeypatch.setattr(load, "run", host.run)
+    monkeypatch.setattr(launcher, "run", host.run)
     monkeypatch.setattr(tiling, "BLOCKS", 1)
     assert all(agree(use) for uses in USES.values() for use in uses)

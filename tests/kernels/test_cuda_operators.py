@@ -13,7 +13,7 @@ from reproduce.kernels import (
     patchwise_attention,
     subtraction2,
 )
-from reproduce.kernels.cuda import compile as load
+from reproduce.kernels.cuda import launcher
 from tests.kernels import host
 from tests.kernels.cases import PAIR_ROWS, PATCH_ROWS, make_mapping, trainable
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(host.COMPILER is None, reason="no g++ to compile
 
 @pytest.fixture(autouse=True)
 def as_on_a_gpu(monkeypatch):
-    monkeypatch.setattr(load, "run", host.run)
+    monkeypatch.setattr(launcher, "run", host.run)
     for module in (attention, local):
         monkeypatch.setattr(module, "use_cupy", lambda tensor, backend: backend != "torch")
 

@@ -1,19 +1,16 @@
 """The .cu text run on the CPU through shim.h, with the very host code that launches it on a GPU, against the twins."""
 
-from types import SimpleNamespace
-
 import pytest
 import torch
 
 from reproduce.kernels import Window
-from reproduce.kernels.cpu import pair, patch, shifts, sums
-from reproduce.kernels.cpu.pair import Pair
-from reproduce.kernels.cpu.patch import Patch
-from reproduce.kernels.cuda import compile as load
-from reproduce.kernels.cuda import local as launch
+from reproduce.kernels.cpu import local, pair, patch
+from reproduce.kernels.cpu.relation import FORMS
+from reproduce.kernels.cuda import launcher, tiling
+from reproduce.kernels.cuda import local as launch_local
 from reproduce.kernels.cuda import pair as launch_pair
 from reproduce.kernels.cuda import patch as launch_patch
-from reproduce.kernels.cuda import tiling
+from reproduce.kernels.operands import Pair, Patch
 from tests.kernels import host
 
 pytestmark = pytest.mark.skipif(host.COMPILER is None, reason="no g++ to compile the kernels with")
@@ -34,10 +31,7 @@ FEW = [AWKWARD[0], *(pytest.param(*case, marks=LARGER) for case in AWKWARD[1:4])
 
 @pytest.fixture(autouse=True)
 def on_host(monkeypatch):
-    monkeypatch.setattr(load, "run", host.run)
-
-
-PLAIN = SimpleNamespace(**vars(shifts) | vars(sums))
+    monkeypatch.setattr(launcher, "run", host.run)
 
 
 def draw(*shape, dtype=torch.float64):
@@ -72,17 +66,17 @@ def local_outputs(module, window, height, width, dtype, shared=2, share=3):
     ("window", "height", "width"), [*AWKWARD[:3], *(pytest.param(*case, marks=LARGER) for case in AWKWARD[3:])]
 )
 def test_local_kernels(window, height, width):
-    same(*(local_outputs(m, window, height, width, torch.float64) for m in (launch, PLAIN)))
+    same(*(local_outputs(m, window, height, width, torch.float64) for m in (launch_local, local)))
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
 def test_local_kernels_in_lower_precision(dtype):
-    ours = local_outputs(launch, Window(5), 5, 6, dtype)
-    wide = local_outputs(PLAIN, Window(5), 5, 6, dtype=dtype) if dtype == torch.float32 else None
+    ours = local_outputs(launch_local, Window(5), 5, 6, dtype)
+    wide = local_outputs(local, Window(5), 5, 6, dtype=dtype) if dtype == torch.float32 else None
     if wide is None:
         with pytest.MonkeyPatch.context() as patcher:
             patcher.setattr(torch, "randn", torch.randn)
-            wide = local_outputs(_Widened(PLAIN), Window(5), 5, 6, dtype)
+            wide = local_outputs(_Widened(local), Window(5), 5, 6, dtype)
     eps = torch.finfo(dtype).eps
     same([o.double() for o in ours], [w.double() for w in wide], rtol=eps, atol=1e-5)
 
@@ -100,7 +94,7 @@ class _Widened:
 @pytest.mark.parametrize(("shared", "share"), [(1, 17), (9, 1), (1, 8)])
 def test_weight_sharing(shared, share):
     window = Window(3)
-    same(*(local_outputs(m, window, 4, 5, torch.float64, shared, share) for m in (launch, PLAIN)))
+    same(*(local_outputs(m, window, 4, 5, torch.float64, shared, share) for m in (launch_local, local)))
 
 
 def make_pair(window, height, width, depth, outs, shared, share, form, dtype=torch.float64, located=True, batch=2):
@@ -117,7 +111,7 @@ def make_patch(window, height, width, depth, outs, centred, batch=3):
     return Patch(psi, phi, draw(depth, window.taps), draw(depth, window.taps), draw(outs, depth, window.taps))
 
 
-@pytest.mark.parametrize("form", pair.FORMS)
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(("window", "height", "width"), FEW)
 @pytest.mark.parametrize(("depth", "outs", "shared"), [(3, 5, 2), pytest.param(17, 33, 3, marks=LARGER)])
 def test_pairwise_kernels(window, height, width, depth, outs, shared, form):
@@ -203,6 +197,33 @@ def test_inference_in_one_kernel(window, height, width, depth, outs, shared, sha
     same(ours[:1], pair.attend(inputs, *given, 1e-5, window, form)[:1])
 
 
+@pytest.mark.parametrize(
+    ("word", "outs", "shared", "share", "one"),
+    [
+        ("auto", 16, 8, 8, True), ("auto", 16, 16, 8, True), ("auto", 16, 32, 8, False), ("auto", 65, 2, 2, False),
+        ("one", 16, 32, 8, True), ("one", 65, 2, 2, False), ("three", 16, 8, 8, False),
+    ],
+)  # fmt: skip
+def test_one_kernel_or_three(word, outs, shared, share, one, monkeypatch):
+    """By the rule, or as asked; the same results either way."""
+    monkeypatch.setenv("ATTNREPRO_INFERENCE", word)
+    inputs = make_pair(Window(3), 4, 3, 3, outs, shared, share, "difference", batch=1)
+    assert launch_pair.fits_one_kernel(inputs, "difference") == one
+    assert not launch_pair.fits_one_kernel(inputs, "hidden")
+    given, launched = (draw(outs), draw(outs).square() + 0.5), []
+    monkeypatch.setattr(launcher, "run", lambda *a: launched.append(a[1]) or host.run(*a))
+    ours = launch_pair.attend(inputs, *given, 1e-5, Window(3), "difference", keep=False)
+    assert launched == (["pair_infer"] if one else ["pair_project", "pair_attend", "aggregate"])
+    same(ours, pair.attend(inputs, *given, 1e-5, Window(3), "difference", keep=False))
+
+
+def test_an_unknown_word_for_inference_is_refused(monkeypatch):
+    monkeypatch.setenv("ATTNREPRO_INFERENCE", "two")
+    inputs = make_pair(Window(3), 4, 3, 3, 5, 2, 2, "difference")
+    with pytest.raises(ValueError, match="auto, one, three"):
+        launch_pair.fits_one_kernel(inputs, "difference")
+
+
 @pytest.mark.parametrize("centred", [True, False])
 @pytest.mark.parametrize(("window", "height", "width"), FEW)
 @pytest.mark.parametrize(("depth", "outs"), [(2, 3), pytest.param(5, 35, marks=LARGER)])
@@ -230,4 +251,4 @@ def test_kernels_are_deterministic():
 
 def test_arguments_beyond_31_bits_are_refused():
     with pytest.raises(ValueError, match="2147483648"):
-        load.pack(2**31)
+        launcher.pack(2**31)

@@ -6,11 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reproduce.kernels import Window, aggregation, reference, subtraction, subtraction2
-from reproduce.kernels.cpu.pair import Pair
-from reproduce.kernels.cpu.patch import Patch
 from reproduce.kernels.cuda import local as launch
 from reproduce.kernels.cuda import pair as launch_pair
 from reproduce.kernels.cuda import patch as launch_patch
+from reproduce.kernels.operands import Pair, Patch
 from reproduce.kernels.window import mirror
 from tests.kernels import formulas
 from tests.kernels.cases import spell, windows

@@ -10,6 +10,7 @@ import re
 
 import pytest
 
+from reproduce.kernels.cuda import compile as load
 from reproduce.kernels.cuda import tiling
 from tests.kernels import compiler, host
 
@@ -27,7 +28,7 @@ MORE = {
     "patch_weight": {"CENTRE": (0, 1), **OUTER},
 }
 
-pytestmark = pytest.mark.skipif(compiler.library() is None, reason="torch came without NVRTC")
+pytestmark = pytest.mark.skipif(compiler.find_library() is None, reason="torch came without NVRTC")
 
 
 def choices(source):
@@ -73,11 +74,11 @@ def all_pairs(source, seed):
 
 
 def check(source, macro_set, architecture):
-    ok, log = compiler.compile_source(source, macro_set, architecture)
-    assert ok, log[:4000]
+    code, log = compiler.compile_source(source, macro_set, architecture)
+    assert code, log[:4000]
     assert "warning" not in log.lower(), log[:4000]
     spilled = compiler.spills(log)
-    assert set(spilled) == set(host.bodies(compiler.load.read_source(source))), "the report misses a kernel"
+    assert set(spilled) == set(host.bodies(load.read_source(source))), "the report misses a kernel"
     if architecture == 90:
         assert not any(spilled.values()), f"{macro_set}: {spilled}"
 
@@ -105,7 +106,7 @@ def test_every_architecture(source, architecture, record_property):
 
     The whole product (`test_every_macro_set`) takes minutes an architecture on one core, so it is thinned out here.
     """
-    if architecture not in compiler.architectures():
+    if architecture not in compiler.list_architectures():
         pytest.skip(f"this NVRTC does not know sm_{architecture}")
     sets = all_pairs(source, architecture)
     record_property("macro_sets", len(sets))
@@ -128,7 +129,7 @@ def test_every_macro_set(source, architecture):
 
 def test_launch_bounds():
     for source in MORE:
-        text = compiler.load.read_source(source)
+        text = load.read_source(source)
         assert text.count("__global__ void") == len(re.findall(r"__launch_bounds__\(THREADS(?:, \w+)?\)\n", text))
         assert "#define THREADS 256" in text
         assert "atomic" not in text.replace("no atomics", "")

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from reproduce.kernels import Window
 from reproduce.kernels.cuda import compile as load
+from reproduce.kernels.cuda import launcher, tiling
 from reproduce.kernels.cuda import pair as launch_pair
-from reproduce.kernels.cuda import tiling
 
 
 def macros(rows, across=None):
@@ -59,8 +59,9 @@ def test_an_empty_batch_launches_nothing():
     ("source", "name", "value"),
     [
         ("pair", "STRETCH", launch_pair.STRETCH),
-        ("pair", "THREADS", load.THREADS),
+        ("pair", "THREADS", launcher.THREADS),
         ("pair", "SHARE", launch_pair.SHARE),
+        ("pair", "PARTS", "(TAPS <= 7 ? 1 : TAPS <= 14 ? 2 : TAPS <= 28 ? 4 : TAPS <= 56 ? 8 : TAPS <= 112 ? 16 : 32)"),
         ("infer", "WEIGHTS", launch_pair.WEIGHTS),
         ("pair", "COLUMNS", f"({tiling.TILE} / ROWS)"),
         ("infer", "SUMS", "(SCALAR == 3 ? SHARE / 2 : SHARE)"),
@@ -70,3 +71,9 @@ def test_host_and_device_agree_on_constants(source, name, value):
     found = re.search(rf"^#define {name} +([^/\n]+(?:/ [^/\n]+)?)", load.read_source(source), re.MULTILINE)
     assert found
     assert found[1].split("//")[0].strip() == str(value)
+
+
+@pytest.mark.parametrize(("kernel", "parts"), [(1, 1), (3, 2), (5, 4), (7, 8), (9, 16), (11, 32)])
+def test_threads_of_an_output_are_as_the_text_has_them(kernel, parts):
+    assert tiling.count_parts(kernel**2) == parts
+    assert tiling.split_columns(Window(kernel)) == 256 // parts

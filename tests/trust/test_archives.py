@@ -3,6 +3,7 @@
 import hashlib
 import http.client
 import io
+import pickle
 import subprocess
 import sys
 import tarfile
@@ -12,6 +13,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torchvision.datasets
 from PIL import Image
@@ -133,7 +135,7 @@ def test_data_unpack_puts_a_known_set_where_it_is_looked_for(tmp_path: Path, mon
     found = act("unpack", str(tmp_path / "archive.zip"))
     assert isinstance(found, dict)
     assert (found["name"], found["classes"], found["root"]) == (
-        "local-intel-scenes",
+        "local-intel-scenes",  # four images are not its content
         2,
         str(tmp_path / "data" / "intel-scenes"),
     )
@@ -230,13 +232,15 @@ def test_only_encrypted_addresses(path: Path) -> None:
 def test_cifar_is_fetched_checked_and_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kind = torchvision.datasets.CIFAR10
     names = [f"data_batch_{number}" for number in range(1, 6)] + ["test_batch", "batches.meta"]
+    batch = pickle.dumps({"data": np.zeros((2, 3072), np.uint8), "labels": [0, 1]})
+    contents = {name: batch for name in names} | {"batches.meta": pickle.dumps({"label_names": ["cat", "dog"]})}
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
-        for name in names:
+        for name, content in contents.items():
             info = tarfile.TarInfo(f"{kind.base_folder}/{name}")
-            info.size = len(name)
-            tar.addfile(info, io.BytesIO(name.encode()))
-    sums = {name: hashlib.md5(name.encode()).hexdigest() for name in names}
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    sums = {name: hashlib.md5(content).hexdigest() for name, content in contents.items()}
     monkeypatch.setattr(kind, "train_list", [[name, sums[name]] for name in names[:5]])
     monkeypatch.setattr(kind, "test_list", [["test_batch", sums["test_batch"]]])
     monkeypatch.setattr(kind, "meta", {**kind.meta, "md5": sums["batches.meta"]})
@@ -244,12 +248,11 @@ def test_cifar_is_fetched_checked_and_unpacked(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("ATTNREPRO_DATA", str(tmp_path))
     server = Server(buffer.getvalue(), [])
     monkeypatch.setattr(net, "_open", server.open)
-    monkeypatch.setattr(fetch_module, "identify", lambda name: name)  # these files hold no images
-    assert fetch_module.fetch("cifar10") == "cifar10"
+    assert fetch_module.fetch("cifar10").name == "local-cifar10"  # twelve images are not its content
     here = [name for name in files(tmp_path / "cifar10") if not name.endswith(".lock")]
     assert here == [f"{kind.base_folder}/{name}" for name in sorted(names)]
     fetch_module.fetch("cifar10")
     assert server.asked == [0]  # it is there
     (tmp_path / "cifar10" / kind.base_folder / "test_batch").write_text("damaged")
     fetch_module.fetch("cifar10")
-    assert (tmp_path / "cifar10" / kind.base_folder / "test_batch").read_text() == "test_batch"
+    assert (tmp_path / "cifar10" / kind.base_folder / "test_batch").read_bytes() == batch

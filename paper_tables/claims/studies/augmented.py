@@ -126,7 +126,7 @@ CLAIMS = (
     ),
     Claim(
         id="aa-1c",
-        statement="The same holds for memory: it grows as the square of the number of positions, or in proportion.",
+        statement="Memory grows as the square of the number of positions with dot products, else in proportion.",
         source=f"{_SLIDES}, slides on AA-Conv and LAA-Conv",
         needs="closed form of what the backward pass keeps",
         parts=(
@@ -212,7 +212,7 @@ CLAIMS = (
     ),
     Claim(
         id="aa-6b",
-        statement="It loses accuracy, too, with its softmax over the axes that the cited method has.",
+        statement="The linear approximation loses accuracy with its softmax over the cited method's axes, too.",
         source="ours, after Shen et al. 2021",
         needs=f"simple networks on CIFAR-100, {_RUNS}",
         parts=(better("cnn2-aa", "cnn2-laa model.axes=shen"),),

@@ -29,7 +29,7 @@ CLAIMS = (
     ),
     Claim(
         id="ece-1b",
-        statement="It is ahead by five points or more.",
+        statement="The proposed network is ahead by five points or more.",
         source="ECE 176 report, Table 1 (10.6 and 15.5 points; the margin is ours)",
         needs=f"both networks of each kind, {_RUNS}",
         parts=tuple(better(f"ece176-proposed-{kind}", f"ece176-baseline-{kind}", by=0.05) for kind in _KINDS),

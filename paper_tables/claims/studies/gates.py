@@ -20,7 +20,7 @@ CLAIMS = (
     ),
     Claim(
         id="gate-1c",
-        statement="It does no worse than any of them, to two points.",
+        statement="The convolutional autoencoder gate does no worse than gates with channel attention, to two points.",
         source="ours, on the same sentence",
         needs=f"six networks, {_RUNS}",
         parts=tuple(no_loss("cnn-convae", row, _MARGIN) for row in _WITH_CHANNELS),
@@ -28,14 +28,14 @@ CLAIMS = (
     ),
     Claim(
         id="gate-1b",
-        statement="It does better than CBAM.",
+        statement="The convolutional autoencoder gate does better than CBAM.",
         source="ours, on the gates report's Table 1",
         needs=f"both networks, {_RUNS}",
         parts=(better("cnn-convae", "cnn-cbam"),),
     ),
     Claim(
         id="gate-2",
-        statement="It does as well as a deeper CNN with 83 % of its parameters.",
+        statement="The convolutional autoencoder gate does as well as a deeper CNN with 83 % of its parameters.",
         source="gates report, section 3, after Table 1",
         needs=f"structure; both networks, {_RUNS}",
         parts=(similar("cnn-convae", "cnn-deep", _MARGIN), ratio("cnn-convae", "cnn-deep", 0.825, 0.835)),
@@ -57,7 +57,7 @@ CLAIMS = (
     ),
     Claim(
         id="gate-3c",
-        statement="No hybrid improves on all the other models by two points or more.",
+        statement="No hybrid gate improves on all the other models by two points or more.",
         source="gates report, section 3, after Table 1 (the hybrids, over the other models)",
         needs=f"all networks, {_RUNS}",
         parts=tuple(
@@ -71,7 +71,7 @@ CLAIMS = (
     ),
     Claim(
         id="gate-3b",
-        statement="One hybrid does improve: CBAM's spatial gate with ECA is ahead of CBAM.",
+        statement="One hybrid gate does improve: CBAM's spatial gate with ECA is ahead of CBAM.",
         source="ours, on the gates report's Table 1",
         needs=f"both networks, {_RUNS}",
         parts=(better("cnn-spatial-eca", "cnn-cbam"),),
@@ -116,7 +116,7 @@ CLAIMS = (
     ),
     Claim(
         id="gate-6b",
-        statement="They are cheap in computation, too: at most a fifth more MACs.",
+        statement="The gates are cheap in computation, too: at most a fifth more multiply-accumulates.",
         source="ours, on the gates report",
         needs="structure",
         parts=tuple(

@@ -132,7 +132,7 @@ CLAIMS = (
     ),
     Claim(
         id="C15b",
-        statement="What it leaves is about a fifth: between a quarter and a sixth.",
+        statement="Hierarchical attention leaves about a fifth of the parameters: between a quarter and a sixth.",
         source="[Re] section 1, line 51, and section 4.4, line 226",
         needs="structure",
         parts=tuple(ratio(plain, changed, 4.0, 6.0) for plain, changed in PAIRS),

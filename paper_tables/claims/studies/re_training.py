@@ -66,7 +66,7 @@ CLAIMS = (
     ),
     Claim(
         id="C20b",
-        statement="Its epochs take less time, so that fewer of them are fewer hours, too (10 to 12 against 20).",
+        statement="Epochs of hierarchical attention take less time: fewer of them are fewer hours (10 to 12, not 20).",
         source="[Re] Methodology, lines 15-17, of hours to convergence; the two factors are ours",
         needs="training speed of both rows on one device, several runs",
         parts=(
@@ -85,7 +85,7 @@ CLAIMS = (
     ),
     Claim(
         id="C20d",
-        statement="That saving is one of arithmetic: the hierarchical form needs at most 12/20 of the MACs.",
+        statement="That saving of hours is one of arithmetic: hierarchical attention needs at most 12/20 of the MACs.",
         source="ours, on [Re] Methodology, lines 15-17",
         needs="structure",
         parts=(ratio("learned-content-ha", "learned-content", 0.0, 0.6, "macs_naive"),),

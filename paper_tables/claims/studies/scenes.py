@@ -104,7 +104,7 @@ CLAIMS = (
     ),
     Claim(
         id="san-2b",
-        statement="It reaches 88 % on the training images, to within two points.",
+        statement="SAN15 reaches 88 % on the training images, to within two points.",
         source="SAN review, section 5",
         needs="the training accuracy of the same runs",
         parts=(_trains_to("san15-patch-scenes", 0.02),),
@@ -145,7 +145,7 @@ CLAIMS = (
     ),
     Claim(
         id="san-8b",
-        statement="Together they are about 25,000 images of 150x150 pixels in six classes.",
+        statement="The Intel scenes are about 25,000 images of 150x150 pixels in six classes.",
         source="SAN review, section 5",
         needs="the Intel scenes on this machine; arithmetic of the printed splits",
         parts=(

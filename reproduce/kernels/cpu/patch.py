@@ -7,25 +7,15 @@ The r*k*k values of a pixel exist for a few samples, or a few taps of one sample
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from reproduce.kernels.cpu.pair import close_relu, multiply, tiles
+from reproduce.kernels.cpu.relation import close_relu, multiply, tiles
 from reproduce.kernels.cpu.scratch import take
 from reproduce.kernels.cpu.shifts import Shifts
+from reproduce.kernels.operands import Patch, PatchGradients
 from reproduce.kernels.window import Window
-
-
-class Patch(NamedTuple):
-    """Inputs of the core: psi (N, r, H, W); phi the same or None; scale, shift (r, T); weight1 (M, r, T)."""
-
-    psi: Tensor
-    phi: Tensor | None
-    scale: Tensor
-    shift: Tensor
-    weight1: Tensor
 
 
 def project(patch: Patch, window: Window) -> Tensor:
@@ -44,9 +34,7 @@ def project(patch: Patch, window: Window) -> Tensor:
     return out
 
 
-def project_backward(
-    grad_h: Tensor, patch: Patch, window: Window
-) -> tuple[Tensor, Tensor | None, Tensor, Tensor, Tensor]:
+def project_backward(grad_h: Tensor, patch: Patch, window: Window) -> PatchGradients:
     """Return the gradients of `project` with respect to the fields of `Patch`, in order."""
     shifts = Shifts(window, *patch.psi.shape[-2:])
     weight_MTC = patch.weight1.transpose(1, 2).contiguous()
@@ -79,7 +67,7 @@ def project_backward(
             grad_psi[part] = shifts.collect(back)
             if grad_phi is not None and sum_phi is not None:
                 window.centres(grad_phi)[part] = sum_phi
-    return grad_psi, grad_phi, grad_scale, grad_shift, grad_weight.transpose(1, 2).contiguous()
+    return PatchGradients(grad_psi, grad_phi, grad_scale, grad_shift, grad_weight.transpose(1, 2).contiguous())
 
 
 def _spread(patch: Patch, shifts: Shifts, part: slice) -> tuple[Tensor | None, Tensor]:

@@ -1,18 +1,13 @@
-"""The CUDA kernels: .cu text compiled by CuPy once per device and macro set, launched on torch's current stream."""
+"""The CUDA kernels: .cu text compiled by CuPy, once per device and macro set."""
 
 import re
-import warnings
-from collections.abc import Sequence
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
 
 FOLDER = Path(__file__).parent
-THREADS = 256
 SCALARS = {torch.float16: 0, torch.bfloat16: 1, torch.float32: 2, torch.float64: 3}
 
 Macros = tuple[tuple[str, int], ...]
@@ -46,67 +41,3 @@ def get_kernel(source: str, kernel: str, macros: Macros, device: int) -> Any:
 
     with cupy.cuda.Device(device):
         return get_module(source, macros, device).get_function(kernel)
-
-
-@lru_cache(maxsize=64)
-def get_stream(pointer: int, device: int) -> Any:
-    """Return CuPy's name for the CUDA stream at ``pointer``, which stays torch's."""
-    import cupy
-
-    with warnings.catch_warnings():  # CuPy 14 prefers Stream.from_external, which 13 and torch's older streams lack
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return cupy.cuda.ExternalStream(pointer, device)
-
-
-def run(source: str, kernel: str, macros: Macros, grid: tuple[int, int, int], *arguments: Tensor | int | None) -> None:
-    """Launch ``kernel`` of ``source``.cu with 256 threads a block on the device and stream of the tensors.
-
-    Tensors go as pointers, None as a null pointer, integers as 32-bit ints. An empty grid launches nothing.
-
-    Raises:
-        ValueError: for an integer that needs more than 31 bits.
-    """
-    if 0 in grid:
-        return
-    import cupy
-
-    tensors = [a for a in arguments if isinstance(a, Tensor)]
-    device = tensors[0].device
-    values = [pack(argument) for argument in arguments]
-    stream = get_stream(torch.cuda.current_stream(device).cuda_stream, device.index)
-    with torch.cuda.device(device), cupy.cuda.Device(device.index), stream:
-        get_kernel(source, kernel, macros, device.index)(grid, (THREADS, 1, 1), tuple(values))
-
-
-def pack(argument: Tensor | int | None) -> Any:
-    """Return a kernel argument as the launcher takes it.
-
-    Raises:
-        ValueError: for an integer that needs more than 31 bits.
-    """
-    if argument is None:
-        return np.uintp(0)
-    if isinstance(argument, Tensor):
-        return np.uintp(argument.data_ptr())
-    return np.int32(check_size(argument))
-
-
-def check_map(size: Sequence[Any], pad: int = 0) -> None:
-    """Refuse maps of ``size`` (H, W) whose pixels, with ``pad`` on every side, kernels could not number in 31 bits.
-
-    Raises:
-        ValueError: for 2^31 pixels or more.
-    """
-    height, width = size
-    check_size((height + 2 * pad) * (width + 2 * pad))
-
-
-def check_size(size: int) -> int:
-    """Return ``size``, a count within one sample, which kernels keep in 31 bits (offsets between samples have 63).
-
-    Raises:
-        ValueError: for a count of 2^31 or more.
-    """
-    if not 0 <= size < 2**31:
-        raise ValueError(f"shape: kernels take fewer than {2**31} values a sample and channel, got {size}")
-    return size

@@ -2,8 +2,9 @@
 
 from torch import Tensor
 
-from reproduce.kernels.cuda import compile as load
-from reproduce.kernels.cuda.compile import SCALARS, THREADS, Macros
+from reproduce.kernels.cuda import launcher
+from reproduce.kernels.cuda.compile import SCALARS, Macros
+from reproduce.kernels.cuda.launcher import THREADS
 from reproduce.kernels.window import Window
 
 
@@ -21,8 +22,8 @@ def local_macros(like: Tensor, window: Window) -> Macros:
 def _run(kernel: str, threads: int, window: Window, *arguments: Tensor | int) -> None:
     first = arguments[0]
     assert isinstance(first, Tensor)
-    load.check_map(arguments[-4:-2])
-    load.run("local", kernel, local_macros(first, window), (-(-threads // THREADS), 1, 1), *arguments)
+    launcher.check_map(arguments[-4:-2])
+    launcher.run("local", kernel, local_macros(first, window), (-(-threads // THREADS), 1, 1), *arguments)
 
 
 def subtract(a: Tensor, b: Tensor, window: Window) -> Tensor:

@@ -30,12 +30,25 @@ struct Chunk {
   }
 };
 
+// to[i] = side.at(i) for every STEP-th of MANY rows, zeros beyond those that it has. Full tiles are not asked about.
+template <int MANY, int STEP, class Side>
+__device__ __forceinline__ void fill(sum_t* to, const Side& side, int begin) {
+  if (side.is_inside() && side.high() >= MANY) {
+#pragma unroll
+    for (int i = 0; i < MANY / STEP; ++i) to[begin + i * STEP] = side.at(begin + i * STEP);
+  } else {
+#pragma unroll 1
+    for (int i = begin; i < MANY; i += STEP) to[i] = side.is_inside() && i < side.high() ? side.at(i) : sum_t(0);
+  }
+}
+
 // out (blocks, rows, columns), this block's part: the sum over its columns x, [from, to) of the batch, of
-// left.at(row) * right.at(column). Both sides are placed at x by the thread that reads them; they give zeros beyond
-// their rows and where x does not exist. The tile begins at (row0, column0).
+// left.at(row) * right.at(column). Both sides are placed at x by the thread that reads them, and say how many rows they
+// have from the tile's first on. The tile begins at (row0, column0) of ``out``, in which a column is ``out_step`` wide.
 template <class Left, class Right>
 __device__ __forceinline__ void sum_outer(Left& left, Right& right, index_t from, index_t to, int size, sum_t* pool,
-                                          scalar_t* __restrict__ out, int row0, int column0, int rows, int columns) {
+                                          scalar_t* __restrict__ out, int row0, int column0, int rows, int columns,
+                                          int out_step = 1) {
   const int turns = SPAN / 8, step = 4 * (THREADS / 32 / turns);  // 8 columns and 4 rows a warp: no bank twice
   sum_t *l = pool, *r = pool + SPAN * LEFT, total[4][4];
   int warp = threadIdx.x / 32, lane = threadIdx.x % 32, group = threadIdx.x / LANES;
@@ -45,8 +58,8 @@ __device__ __forceinline__ void sum_outer(Left& left, Right& right, index_t from
   for (index_t start = from; start < to; start += SPAN) {
     left.place(spot, start + k < to);
     right.place(spot, start + k < to);
-    for (int row = begin; row < ROWS; row += step) l[k * LEFT + row] = left.at(row);
-    for (int column = begin; column < ACROSS; column += step) r[k * RIGHT + column] = right.at(column);
+    fill<ROWS, step>(l + k * LEFT, left, begin);
+    fill<ACROSS, step>(r + k * RIGHT, right, begin);
     __syncthreads();
 #pragma unroll
     for (int i = 0; i < SPAN / GROUPS; ++i) {
@@ -66,6 +79,7 @@ __device__ __forceinline__ void sum_outer(Left& left, Right& right, index_t from
     int row = row0 + e / ACROSS, column = column0 + e % ACROSS;
     sum_t sum = 0;
     for (int other = 0; other < GROUPS; ++other) sum += pool[other * ROWS * ACROSS + e];
-    if (row < rows && column < columns) out[(static_cast<index_t>(blockIdx.x) * rows + row) * columns + column] = sum;
+    if (row < rows && column < columns)
+      out[((static_cast<index_t>(blockIdx.x) * rows + row) * columns + column) * out_step] = sum;
   }
 }

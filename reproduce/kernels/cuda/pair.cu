@@ -29,19 +29,20 @@ pair_project(const scalar_t* __restrict__ a, const scalar_t* __restrict__ b, con
     int wide = stretch.width(start), count = wide - tile_column();
     clear(total);
     relation.place(advance(begin, own_column(), size), own_column() < wide);
-    multiply(total, Matrix{weight, first, outs, depth, 1}, relation, depth, pool, start > stretch.from);
-    Spot quad = advance(begin, tile_column(), size);
+    multiply(total, Matrix(weight, first, outs, depth, 1), relation, depth, pool, start > stretch.from);
+    Spot spot = advance(begin, tile_column(), size);
+    Four quad(spot, outs, size, count), fixed(spot, 0, size, count);
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
       int m = first + tile_row() + i;
       if (m >= outs || count <= 0) continue;
       if (place) {
         sum_t still[4];
-        load4(still, place, quad, m, 0, size, count);
+        fixed.read(still, place, m);
 #pragma unroll
         for (int j = 0; j < 4; ++j) total[i][j] += still[j];
       }
-      store4(total[i], hidden, quad, m, outs, size, count);
+      quad.write(total[i], hidden, m);
       if (start == stretch.from && tile_column() == 0) pivots[tile_row() + i] = total[i][0];
     }
     __syncthreads();
@@ -63,93 +64,142 @@ pair_project(const scalar_t* __restrict__ a, const scalar_t* __restrict__ b, con
   squares[static_cast<index_t>(m) * gridDim.x + blockIdx.x] = offs - off * off / number;
 }
 
-// alpha (N, Q, T, L) = softmax over taps of weight2 relu(scale h + shift); one thread an output and SHARE channels
-// (grid y), so that h is read once for all of them.
-extern "C" __global__ void __launch_bounds__(THREADS)
+// The output that this thread has a part of, and the first of its EACH taps; ``n`` is no sample where there is none.
+struct Part {
+  int n, o, tap;
+  __device__ explicit Part(int outputs) : tap(threadIdx.x / SPLIT * EACH) {
+    Spot spot = locate(static_cast<index_t>(blockIdx.x) * SPLIT + threadIdx.x % SPLIT, outputs);
+    n = spot.n;
+    o = spot.at;
+  }
+};
+
+// The values of all PARTS threads of an output, those of part p ``p * SPLIT`` from the first of them.
+__device__ __forceinline__ sum_t* exchange(sum_t* pool, int s) { return pool + s * THREADS + threadIdx.x % SPLIT; }
+
+// alpha (N, Q, T, L) = softmax over taps of weight2 relu(scale h + shift), SHARE channels (grid y) at a time: h is read
+// once for all of them, their logits stay in registers, and alpha is written once.
+extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT)
 pair_attend(const scalar_t* __restrict__ hidden, const scalar_t* __restrict__ scale, const scalar_t* __restrict__ shift,
             const scalar_t* __restrict__ weight, scalar_t* __restrict__ alpha,
             int batch, int outs, int shared, int outputs) {
-  alignas(16) __shared__ sum_t pool[HELD * FACTORS];
-  index_t at = global_thread(), n = at / outputs, o = at % outputs, step = static_cast<index_t>(TAPS) * outputs;
-  bool exists = n < batch;  // the others only help to fill the pool
-  int first = blockIdx.y * SHARE;
-  index_t out = (n * shared + first) * step + o;
-  sum_t most[SHARE] = {0}, total[SHARE] = {0};
-#pragma unroll 1  // several taps at once would not fit the registers in float64
-  for (int t = 0; t < TAPS; ++t) {
-    index_t tap = t * static_cast<index_t>(outputs);
-    sum_t logit[SHARE] = {0};
-    for (int from = 0; from < outs; from += HELD) {
-      int held = outs - from < HELD ? outs - from : HELD;
-      if (t == 0 || outs > HELD) {  // factors that all fit stay for every tap
-        __syncthreads();
-        for (int e = threadIdx.x; e < held * FACTORS; e += THREADS) {
-          int m = from + e / FACTORS, s = e % FACTORS;
-          if (s < SHARE) pool[e] = first + s < shared ? weight[static_cast<index_t>(first + s) * outs + m] : sum_t(0);
-          else if (s < SHARE + 2) pool[e] = s == SHARE ? scale[m] : shift[m];
-        }
-        __syncthreads();
-      }
-      if (!exists) continue;
-      for (int m = 0; m < held; ++m) {
-        const sum_t* factor = pool + m * FACTORS;
-        sum_t u = factor[SHARE] * hidden[(n * outs + from + m) * step + tap + o] + factor[SHARE + 1];
-        u = u > 0 ? u : sum_t(0);
+  alignas(16) __shared__ sum_t pool[HELD * FACTORS > SHARE * THREADS ? HELD * FACTORS : SHARE * THREADS];
+  Part mine(outputs);
+  bool is_there = mine.n < batch;  // the others only help to fill the pool
+  int first = blockIdx.y * SHARE, size = TAPS * outputs, place = mine.tap * outputs + mine.o;
+  int many = is_there ? TAPS - mine.tap : 0;  // taps that there are from the first on
+  const scalar_t* column = pin(hidden + (is_there ? static_cast<index_t>(mine.n) * (outs * size) + place : 0));
+  sum_t logit[EACH][SHARE];
 #pragma unroll
-        for (int s = 0; s < SHARE; ++s) logit[s] += factor[s] * u;
-      }
+  for (int i = 0; i < EACH; ++i)
+#pragma unroll
+    for (int s = 0; s < SHARE; ++s) logit[i][s] = 0;
+  for (int from = 0; from < outs; from += HELD) {
+    int held = outs - from < HELD ? outs - from : HELD;
+    __syncthreads();
+    for (int e = threadIdx.x; e < held * FACTORS; e += THREADS) {
+      int m = from + e / FACTORS, s = e % FACTORS;
+      if (s < SHARE) pool[e] = first + s < shared ? weight[(first + s) * outs + m] : sum_t(0);
+      else if (s < SHARE + 2) pool[e] = s == SHARE ? scale[m] : shift[m];
     }
-    if (!exists) continue;
+    __syncthreads();
+#pragma unroll 1
+    for (int m = 0; m < held; ++m, column += size) {
+      const sum_t* factor = pool + m * FACTORS;
 #pragma unroll
-    for (int s = 0; s < SHARE; ++s) {
-      if (first + s < shared) alpha[out + s * step + tap] = logit[s];
-      bool higher = t == 0 || logit[s] > most[s];
-      sum_t ratio = exp(higher ? most[s] - logit[s] : logit[s] - most[s]);  // of the smaller term to the larger, 1
-      total[s] = t == 0 ? sum_t(1) : higher ? total[s] * ratio + 1 : total[s] + ratio;
-      if (higher) most[s] = logit[s];
+      for (int i = 0; i < EACH; ++i) {
+        if (i >= many) continue;
+        sum_t u = activate(factor[SHARE] * load(column, i * outputs) + factor[SHARE + 1]);
+#pragma unroll
+        for (int s = 0; s < SHARE; ++s) logit[i][s] += factor[s] * u;
+      }
     }
   }
-  if (!exists) return;
-  for (int t = 0; t < TAPS; ++t)
+  sum_t most[SHARE], total[SHARE];
 #pragma unroll
-    for (int s = 0; s < SHARE; ++s) {
-      if (first + s >= shared) continue;
-      index_t i = out + s * step + t * static_cast<index_t>(outputs);
-      alpha[i] = exp(alpha[i] - most[s]) / total[s];
-    }
+  for (int s = 0; s < SHARE; ++s) {
+    total[s] = 0;
+#pragma unroll
+    for (int i = 0; i < EACH; ++i)
+      if (i < many) {
+        Weighing term(logit[i][s], most[s], i == 0);
+        total[s] = total[s] * term.shrink + term.share;
+      }
+  }
+  __syncthreads();
+#pragma unroll
+  for (int s = 0; s < SHARE; ++s) pool[s * THREADS + threadIdx.x] = many > 0 ? most[s] : sum_t(0);
+  __syncthreads();
+#pragma unroll
+  for (int s = 0; s < SHARE; ++s) {
+    const sum_t* all = exchange(pool, s);
+    sum_t largest = all[0];
+#pragma unroll
+    for (int p = 1; p < PARTS; ++p)
+      if (p * EACH < TAPS && (all[p * SPLIT] > largest || all[p * SPLIT] != all[p * SPLIT])) largest = all[p * SPLIT];
+    if (many > 0 && most[s] != largest) total[s] *= exp(most[s] - largest);
+    most[s] = largest;
+  }
+  __syncthreads();
+#pragma unroll
+  for (int s = 0; s < SHARE; ++s) pool[s * THREADS + threadIdx.x] = total[s];
+  __syncthreads();
+  alpha += is_there ? static_cast<index_t>(mine.n) * (shared * size) + first * size + place : 0;
+#pragma unroll
+  for (int s = 0; s < SHARE; ++s) {
+    const sum_t* all = exchange(pool, s);
+    sum_t sum = spoil(most[s]);
+#pragma unroll
+    for (int p = 0; p < PARTS; ++p) sum += all[p * SPLIT];
+    sum_t share = 1 / sum;
+#pragma unroll
+    for (int i = 0; i < EACH; ++i)
+      if (i < many && first + s < shared) alpha[s * size + i * outputs] = exp(logit[i][s] - most[s]) * share;
+  }
 }
 
-// Gradient of the logits (N, Q, T, L): alpha (g_alpha - sum_t alpha g_alpha), g_alpha = sum_c gy beta~ (+ extra).
+// Gradient of the logits (N, Q, T, L): alpha (g_alpha - sum_t alpha g_alpha), g_alpha = sum_c gy beta~ (+ extra); one
+// weight channel (grid y) at a time, alpha and g_alpha in registers.
 extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT)
 pair_unweigh(const scalar_t* __restrict__ beta, const scalar_t* __restrict__ grad, const scalar_t* __restrict__ extra,
              const scalar_t* __restrict__ alpha, scalar_t* __restrict__ logits,
              int batch, int channels, int shared, int height, int width, int rows, int columns) {
-  index_t outputs = static_cast<index_t>(rows) * columns, at = global_thread();
-  if (at >= static_cast<index_t>(batch) * shared * outputs) return;
-  index_t group = at / outputs, n = group / shared, pixels = static_cast<index_t>(height) * width;
-  int o = static_cast<int>(at % outputs), oy = o / columns, ox = o % columns, q = static_cast<int>(group % shared);
-  index_t plane = n * channels + q, g_at = plane * outputs + o;
-  int count = channels / shared;
-  sum_t mean = 0, held[SHARE];
-  hold(held, grad, g_at, shared * outputs, count);
-  for (int t = 0; t < TAPS; ++t) {
-    index_t i = (group * TAPS + t) * outputs + o;
-    int near = neighbour(oy, ox, t / KERNEL, t % KERNEL, height, width);
-    sum_t total = extra ? extra[i] : sum_t(0);
-    if (near >= 0)
-      total = add_products(total, held, beta, plane * pixels + near, shared * pixels, grad, g_at, shared * outputs,
-                           count);
-    logits[i] = total;
-    mean += alpha[i] * total;
+  __shared__ sum_t pool[THREADS];
+  int outputs = rows * columns, pixels = height * width, count = channels / shared, q = blockIdx.y;
+  Part mine(outputs);
+  int many = mine.n < batch ? TAPS - mine.tap : 0;
+  index_t n = many > 0 ? mine.n : 0;
+  int oy = mine.o / columns, ox = mine.o % columns;
+  index_t at = (n * shared + q) * TAPS * outputs + mine.tap * outputs + mine.o;
+  grad += (n * channels + q) * outputs + mine.o;
+  Bases maps(beta + (n * channels + q) * pixels, shared * pixels);
+  sum_t held[SHARE], found[EACH], weight[EACH], mean = 0;
+  hold(held, grad, shared * outputs, count);
+#pragma unroll
+  for (int i = 0; i < EACH; ++i) {
+    if (i >= many) continue;
+    int t = mine.tap + i, near = neighbour(oy, ox, t / KERNEL, t % KERNEL, height, width);
+    found[i] = extra ? extra[at + i * outputs] : sum_t(0);
+    weight[i] = alpha[at + i * outputs];
+    if (exists(near)) {
+      found[i] += sum_held(held, maps, near, count);
+      if (count > SHARE)
+        found[i] += sum_others(maps.at[0] + near, shared * pixels, grad, shared * outputs, count);
+    }
+    mean += weight[i] * found[i];
   }
-  for (int t = 0; t < TAPS; ++t) {
-    index_t i = (group * TAPS + t) * outputs + o;
-    logits[i] = alpha[i] * (logits[i] - mean);
-  }
+  pool[threadIdx.x] = mean;
+  __syncthreads();
+  mean = 0;
+#pragma unroll
+  for (int p = 0; p < PARTS; ++p) mean += pool[threadIdx.x % SPLIT + p * SPLIT];
+#pragma unroll
+  for (int i = 0; i < EACH; ++i)
+    if (i < many) logits[at + i * outputs] = weight[i] * (found[i] - mean);
 }
 
 // g (N, M, T, L) = 1[relu is open] weight2^T logits, with its sums and its sums with (h - mean), a value a block and row.
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT)
 pair_unactivate(const scalar_t* __restrict__ logits, const scalar_t* __restrict__ weight,
                 const scalar_t* __restrict__ hidden, const scalar_t* __restrict__ scale,
                 const scalar_t* __restrict__ shift, const scalar_t* __restrict__ mean, scalar_t* __restrict__ g,
@@ -165,21 +215,21 @@ pair_unactivate(const scalar_t* __restrict__ logits, const scalar_t* __restrict_
     int wide = stretch.width(start), count = wide - tile_column();
     clear(total);
     right.place(advance(begin, own_column(), size), own_column() < wide);
-    multiply(total, Matrix{weight, first, outs, 1, outs}, right, shared, pool, start > stretch.from);
-    Spot quad = advance(begin, tile_column(), size);
+    multiply(total, Matrix(weight, first, outs, 1, outs), right, shared, pool, start > stretch.from);
+    Four quad(advance(begin, tile_column(), size), outs, size, count);
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
       int m = first + tile_row() + i;
       if (m >= outs || count <= 0) continue;
       sum_t value[4], slope = scale[m], offset = shift[m], middle = mean[m];
-      load4(value, hidden, quad, m, outs, size, count);
+      quad.read(value, hidden, m);
 #pragma unroll
       for (int j = 0; j < 4; ++j) {
-        if (j >= count || !(slope * value[j] + offset > 0)) total[i][j] = 0;
+        if (j >= count || !is_open(slope * value[j] + offset)) total[i][j] = 0;
         sum[i] += total[i][j];
         product[i] += total[i][j] * (value[j] - middle);
       }
-      store4(total[i], g, quad, m, outs, size, count);
+      quad.write(total[i], g, m);
     }
     begin = advance(begin, COLUMNS, size);
   }

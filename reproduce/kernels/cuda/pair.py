@@ -3,30 +3,42 @@
 Nothing here reads a value back to the host. Partial sums of blocks are added by torch in a fixed order.
 """
 
+import os
+
 import torch
 from torch import Tensor
 
-from reproduce.kernels.cpu.pair import Gradients, Pair
-from reproduce.kernels.cuda import compile as load
-from reproduce.kernels.cuda import local as launch
-from reproduce.kernels.cuda.compile import THREADS, Macros
-from reproduce.kernels.cuda.tiling import cdiv, count_strips, fused_macros, make_grid, make_outer_grid, tile_width
+from reproduce.kernels.cuda import launcher, local
+from reproduce.kernels.cuda.compile import Macros
+from reproduce.kernels.cuda.tiling import (
+    HEIGHTS,
+    cdiv,
+    count_strips,
+    fused_macros,
+    make_grid,
+    make_outer_grid,
+    split_columns,
+    tile_width,
+)
+from reproduce.kernels.operands import Attended, Gradients, Pair
 from reproduce.kernels.window import Window, fold_border
 
 STRETCH = 1024  # columns that one block rewrites in pair_unnormalize, as in pair.cu
 WEIGHTS = 8  # weight channels of a block, as in infer.cu
 SHARE = 8  # channels of a thread, as in common.cuh
+INFERENCES = ("auto", "one", "three")  # kernels for inference
+REPEATS = 2  # times that one kernel may compute h
 
 
 def attend(
     pair: Pair, mean2: Tensor | None, var2: Tensor | None, eps: float, window: Window, form: str, keep: bool = True
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Return (y, alpha, h, mean, var) as `pair.attend` does."""
-    load.check_map(pair.a.shape[-2:], window.pad)
+) -> Attended:
+    """Return the outputs as `pair.attend` does."""
+    launcher.check_map(pair.a.shape[-2:], window.pad)
     rows, columns = window.out_size(*pair.a.shape[-2:])
     if not keep and mean2 is not None and var2 is not None and fits_one_kernel(pair, form):
         y = _infer(pair, _fold(pair, mean2, var2, eps), window, form)
-        return y, y.new_empty(0), y.new_empty(0), mean2.clone(), var2.clone()
+        return Attended(y, y.new_empty(0), y.new_empty(0), mean2.clone(), var2.clone())
     hidden, mean, var = _project(pair, window, form)
     if mean2 is not None and var2 is not None:
         mean, var = mean2.clone(), var2.clone()
@@ -34,21 +46,34 @@ def attend(
     (batch, outs), shared = hidden.shape[:2], pair.weight2.shape[0]
     alpha = hidden.new_empty(batch, shared, window.taps, rows * columns)
     macros = fused_macros(hidden, window, outs, FORM=int(form == "product"))
-    load.run(
-        "pair", "pair_attend", macros, (cdiv(batch * rows * columns, THREADS), cdiv(shared, SHARE), 1),
+    launcher.run(
+        "pair", "pair_attend", macros, (cdiv(batch * rows * columns, split_columns(window)), cdiv(shared, SHARE), 1),
         hidden, scale, shift, pair.weight2.contiguous(), alpha, batch, outs, shared, rows * columns,
     )  # fmt: skip
-    y = launch.aggregate(pair.beta, alpha, window)
+    y = local.aggregate(pair.beta, alpha, window)
     if not keep:
-        return y, y.new_empty(0), y.new_empty(0), mean, var
-    return y, alpha, hidden, mean, var
+        return Attended(y, y.new_empty(0), y.new_empty(0), mean, var)
+    return Attended(y, alpha, hidden, mean, var)
 
 
 def fits_one_kernel(pair: Pair, form: str) -> bool:
-    """Return whether infer.cu is the better way: h fits a tile and is computed at most twice."""
+    """Return whether inference takes the one kernel of infer.cu, not project, attend and aggregate one after another.
+
+    The one kernel writes nothing wide, but every block computes h anew for eight weight channels and eight channels of
+    each. So it is taken where h fits a tile (M <= 64) and is computed at most twice: then it saves two writes and three
+    reads of h and alpha for at most one more product. This is a rule by counting, not a measurement. The environment
+    variable ATTNREPRO_INFERENCE overrides it: ``one`` (wherever it can run), ``three`` or ``auto``.
+
+    Raises:
+        ValueError: another word in the variable.
+    """
+    wanted = os.environ.get("ATTNREPRO_INFERENCE", "auto")
+    if wanted not in INFERENCES:
+        raise ValueError(f"ATTNREPRO_INFERENCE: needs one of {', '.join(INFERENCES)}, got {wanted!r}")
     shared = len(pair.weight2)
     repeats = cdiv(shared, WEIGHTS) * cdiv(pair.beta.shape[1] // shared, SHARE)
-    return form != "hidden" and len(pair.weight1) <= 64 and repeats <= 2
+    can = form != "hidden" and len(pair.weight1) <= max(HEIGHTS)
+    return can and wanted != "three" and (wanted == "one" or repeats <= REPEATS)
 
 
 def _infer(pair: Pair, affine: tuple[Tensor, Tensor], window: Window, form: str) -> Tensor:
@@ -60,7 +85,7 @@ def _infer(pair: Pair, affine: tuple[Tensor, Tensor], window: Window, form: str)
     sums = SHARE // 2 if pair.beta.dtype == torch.float64 else SHARE  # channels of a thread, as in infer.cu
     blocks = cdiv(batch * rows * columns, tile_width(macros))
     tensors = (pair.a, pair.b, pair.c, pair.weight1, pair.place, *affine, pair.weight2, pair.beta)
-    load.run(
+    launcher.run(
         "infer", "pair_infer", macros, (blocks, cdiv(shared, WEIGHTS), cdiv(channels // shared, sums)),
         *(None if tensor is None else tensor.contiguous() for tensor in tensors), y,
         batch, depth, outs, shared, channels, height, width, rows, columns,
@@ -76,20 +101,20 @@ def _fold(pair: Pair, mean: Tensor, var: Tensor, eps: float) -> tuple[Tensor, Te
 def _project(pair: Pair, window: Window, form: str) -> tuple[Tensor, Tensor, Tensor]:
     """Return h (N, M, T, L) with its mean and biased variance over the batch, (M,)."""
     if form == "hidden":
-        hidden = launch.subtract(pair.a, pair.b, window)
+        hidden = local.subtract(pair.a, pair.b, window)
         if pair.place is not None:
             hidden += pair.place
         var, mean = torch.var_mean(hidden, (0, 2, 3), correction=0)
         return hidden, mean, var
     (batch, depth, height, width), outs = pair.a.shape, pair.weight1.shape[0]
     rows, columns = window.out_size(height, width)
-    size = load.check_size(window.taps * rows * columns)
+    size = launcher.check_size(window.taps * rows * columns)
     macros, total = fused_macros(pair.a, window, outs, FORM=int(form == "product")), batch * size
     strips, place = count_strips(macros, outs, total), None if pair.place is None else pair.place.contiguous()
     grid = make_grid(macros, outs, total, strips)
     hidden = pair.a.new_empty(batch, outs, window.taps, rows * columns)
     sums, squares = pair.a.new_empty(2, outs, grid[0])
-    load.run(
+    launcher.run(
         "pair", "pair_project", macros, grid,
         pair.a.contiguous(), pair.b.contiguous(), pair.c.contiguous(), pair.weight1.contiguous(), place,
         hidden, sums, squares, batch, strips, depth, outs, height, width, rows, columns,
@@ -115,18 +140,18 @@ def attend_backward(
     batch_stats: bool, eps: float, window: Window, form: str,
 ) -> Gradients:  # fmt: skip
     """Return the gradients as `pair.attend_backward` does."""
-    load.check_map(pair.a.shape[-2:], window.pad)
+    launcher.check_map(pair.a.shape[-2:], window.pad)
     (batch, channels, height, width), shared = pair.beta.shape, alpha.shape[1]
     rows, columns = window.out_size(height, width)
     alpha, hidden, grad_y = alpha.contiguous(), hidden.contiguous(), grad_y.contiguous()
     extra = None if grad_alpha is None else grad_alpha.contiguous()
     logits = torch.empty_like(alpha)
     macros = fused_macros(hidden, window, hidden.shape[1], FORM=int(form == "product"))
-    load.run(
-        "pair", "pair_unweigh", macros, (cdiv(batch * shared * rows * columns, THREADS), 1, 1),
+    launcher.run(
+        "pair", "pair_unweigh", macros, (cdiv(batch * rows * columns, split_columns(window)), shared, 1),
         pair.beta.contiguous(), grad_y, extra, alpha, logits, batch, channels, shared, height, width, rows, columns,
     )  # fmt: skip
-    grad_beta = launch.aggregate_to_map(grad_y, alpha, window, height, width)
+    grad_beta = local.aggregate_to_map(grad_y, alpha, window, height, width)
     scale, shift = _fold(pair, mean, var, eps)
     g, total, product = _unactivate(logits, pair, hidden, scale, shift, mean, macros)
     weight2 = _sum_weight2(logits, hidden, scale, shift, window, form)
@@ -138,7 +163,7 @@ def attend_backward(
         count = max(1, batch * size)
         slope = -scale * rstd * (normed / count).to(mean.dtype)
         offset = -scale * (total / count).to(mean.dtype) - slope * mean
-    load.run(
+    launcher.run(
         "pair", "pair_unnormalize", macros, (batch * cdiv(size, STRETCH), outs, 1),
         g, hidden, scale.contiguous(), slope, offset, outs, size,
     )  # fmt: skip
@@ -155,7 +180,7 @@ def _unactivate(
     strips = count_strips(macros, outs, batch * size)
     grid, g = make_grid(macros, outs, batch * size, strips), torch.empty_like(hidden)
     sums, products = hidden.new_empty(2, outs, grid[0])
-    load.run(
+    launcher.run(
         "pair", "pair_unactivate", macros, grid, logits, pair.weight2.contiguous(), hidden, scale, shift, mean,
         g, sums, products, batch, strips, outs, shared, size,
     )  # fmt: skip
@@ -168,7 +193,7 @@ def _sum_weight2(logits: Tensor, hidden: Tensor, scale: Tensor, shift: Tensor, w
     chunk, grid = make_outer_grid(macros, shared, outs, batch * size)
     parts = hidden.new_empty(grid[0], shared, outs)
     tensors = logits, hidden, scale, shift, parts
-    load.run("pair_weights", "pair_weight2", macros, grid, *tensors, batch, chunk, outs, shared, size)
+    launcher.run("pair_weights", "pair_weight2", macros, grid, *tensors, batch, chunk, outs, shared, size)
     return parts.sum(0)
 
 
@@ -176,7 +201,7 @@ def _unrelate(pair: Pair, g: Tensor, window: Window, form: str) -> tuple[Tensor,
     """Return the gradients of a, b, c and W1 from the gradient of h."""
     (batch, depth, height, width), outs = pair.a.shape, pair.weight1.shape[0]
     if form == "hidden":
-        a, b = launch.sum_centres(g, window, height, width), -launch.scatter(g, window, height, width)
+        a, b = local.sum_centres(g, window, height, width), -local.scatter(g, window, height, width)
         return a, b, torch.zeros_like(pair.c), torch.zeros_like(pair.weight1)
     rows, columns = window.out_size(height, width)
     product, size = form == "product", window.taps * rows * columns
@@ -185,13 +210,13 @@ def _unrelate(pair: Pair, g: Tensor, window: Window, form: str) -> tuple[Tensor,
     macros = fused_macros(g, window, outs, depth, FORM=int(product))
     chunk, grid = make_outer_grid(macros, outs, depth, batch * size)
     parts = g.new_empty(grid[0], outs, depth)
-    load.run("pair_weights", "pair_weight1", macros, grid, g, *maps, parts, batch, chunk, *shapes)
+    launcher.run("pair_weights", "pair_weight1", macros, grid, g, *maps, parts, batch, chunk, *shapes)
     macros, weight1 = fused_macros(g, window, depth, FORM=int(product)), pair.weight1.contiguous()
     centre, grid = g.new_empty(batch, depth, rows, columns), make_grid(macros, depth, batch * rows * columns)
     sums = g.new_empty(depth, grid[0]) if product else None
-    load.run("pair_maps", "pair_to_centre", macros, grid, g, *maps, weight1, centre, sums, batch, *shapes)
+    launcher.run("pair_maps", "pair_to_centre", macros, grid, g, *maps, weight1, centre, sums, batch, *shapes)
     padded = g.new_empty(batch, depth, height + 2 * window.pad, width + 2 * window.pad)
     grid = make_grid(macros, depth, batch * padded.shape[2:].numel())
-    load.run("pair_maps", "pair_to_neighbour", macros, grid, g, *maps, weight1, padded, batch, *shapes)
+    launcher.run("pair_maps", "pair_to_neighbour", macros, grid, g, *maps, weight1, padded, batch, *shapes)
     grad_c = torch.zeros_like(pair.c) if sums is None else sums.sum(1)
     return window.spread_centres(centre, height, width), fold_border(padded, window), grad_c, parts.sum(0)

@@ -7,8 +7,7 @@
 
 // The four pixels of this thread, on a grid ``broad`` wide: what their operands need for every tap.
 struct Pixels {
-  index_t n[4];
-  int y[4], x[4];
+  int n[4], y[4], x[4];
   __device__ Pixels(Spot quad, int count, int size, int broad) {
 #pragma unroll
     for (int j = 0; j < 4; ++j) {
@@ -43,7 +42,7 @@ pair_to_centre(const scalar_t* __restrict__ g, const scalar_t* __restrict__ a, c
   for (int t = 0; t < TAPS; ++t) {
     clear(part);
     right.place(Spot{mine.n, t * outputs + mine.at}, own_column() < wide);
-    multiply(part, Matrix{weight, first, depth, 1, depth}, right, outs, pool, t > 0);
+    multiply(part, Matrix(weight, first, depth, 1, depth), right, outs, pool, t > 0);
 #pragma unroll
     for (int j = 0; j < 4; ++j) {
       if (pixels.y[j] < 0) continue;
@@ -53,7 +52,7 @@ pair_to_centre(const scalar_t* __restrict__ g, const scalar_t* __restrict__ a, c
         int d = first + tile_row() + i;
         if (d >= depth) continue;
         sum_t near = relation.right(d);
-        if (!(relation.join(relation.left(d), near, d) > 0)) continue;
+        if (!is_open(relation.join(relation.left(d), near, d))) continue;
 #if FORM == 1
         total[i][j] += part[i][j] * near;
         plain[i] += part[i][j];
@@ -63,10 +62,11 @@ pair_to_centre(const scalar_t* __restrict__ g, const scalar_t* __restrict__ a, c
       }
     }
   }
+  Four four(quad, depth, outputs, count);
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
     int d = first + tile_row() + i;
-    if (d < depth && count > 0) store4(total[i], grad_a, quad, d, depth, outputs, count);
+    if (d < depth) four.write(total[i], grad_a, d);
   }
 #if FORM == 1
   sum_t sum = sum_rows(plain, pool);
@@ -99,7 +99,7 @@ pair_to_neighbour(const scalar_t* __restrict__ g, const scalar_t* __restrict__ a
     int ky = t / KERNEL, kx = t % KERNEL;
     int oy = own_column() < wide ? reader(mine.at / broad, ky, rows) : -1, ox = reader(mine.at % broad, kx, columns);
     right.place(Spot{mine.n, t * outputs + oy * columns + ox}, oy >= 0 && ox >= 0);
-    multiply(part, Matrix{weight, first, depth, 1, depth}, right, outs, pool, t > 0);
+    multiply(part, Matrix(weight, first, depth, 1, depth), right, outs, pool, t > 0);
 #pragma unroll
     for (int j = 0; j < 4; ++j) {
       int y = reader(pixels.y[j], ky, rows), x = reader(pixels.x[j], kx, columns);
@@ -110,7 +110,7 @@ pair_to_neighbour(const scalar_t* __restrict__ g, const scalar_t* __restrict__ a
         int d = first + tile_row() + i;
         if (d >= depth) continue;
         sum_t centre = relation.left(d);
-        if (!(relation.join(centre, relation.right(d), d) > 0)) continue;
+        if (!is_open(relation.join(centre, relation.right(d), d))) continue;
 #if FORM == 1
         total[i][j] += part[i][j] * centre;
 #else
@@ -119,9 +119,10 @@ pair_to_neighbour(const scalar_t* __restrict__ g, const scalar_t* __restrict__ a
       }
     }
   }
+  Four four(quad, depth, size, count);
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
     int d = first + tile_row() + i;
-    if (d < depth && count > 0) store4(total[i], grad_b, quad, d, depth, size, count);
+    if (d < depth) four.write(total[i], grad_b, d);
   }
 }

@@ -7,14 +7,13 @@
 // relu(scale h + shift), (N, M, X), a column at a time.
 struct Activated {
   Plain hidden;
-  const scalar_t *scale, *shift;
+  const scalar_t *scale, *shift;  // of the first row
+  __device__ Activated(const Plain& of, const scalar_t* slope, const scalar_t* offset)
+      : hidden(of), scale(slope + of.first), shift(offset + of.first) {}
   __device__ void place(Spot spot, bool exists) { hidden.place(spot, exists); }
-  __device__ sum_t at(int row) const {
-    int m = hidden.first + row;
-    if (!hidden.inside || m >= hidden.rows) return 0;
-    sum_t u = scale[m] * hidden.at(row) + shift[m];
-    return u > 0 ? u : sum_t(0);
-  }
+  __device__ bool is_inside() const { return hidden.inside; }
+  __device__ int high() const { return hidden.high(); }
+  __device__ sum_t at(int row) const { return activate(load(scale, row) * hidden.at(row) + load(shift, row)); }
 };
 
 // relu(u) from channel ``first`` on.
@@ -22,11 +21,13 @@ struct Related {
   Relation relation;
   int first;
   __device__ void place(Spot spot, bool exists) { relation.place(spot, exists); }
+  __device__ bool is_inside() const { return relation.inside; }
+  __device__ int high() const { return relation.maps.depth - first; }
   __device__ sum_t at(int row) const { return relation.at(first + row); }
 };
 
 // Part of the gradient of weight2 (blocks, Q, M).
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT)
 pair_weight2(const scalar_t* __restrict__ logits, const scalar_t* __restrict__ hidden,
              const scalar_t* __restrict__ scale, const scalar_t* __restrict__ shift, scalar_t* __restrict__ out,
              int batch, int chunk, int outs, int shared, int size) {
@@ -34,7 +35,7 @@ pair_weight2(const scalar_t* __restrict__ logits, const scalar_t* __restrict__ h
   int row0 = blockIdx.y * ROWS, column0 = blockIdx.z * ACROSS;
   Chunk mine(static_cast<index_t>(batch) * size, chunk);
   Plain left(logits, row0, shared, size);
-  Activated right{Plain(hidden, column0, outs, size), scale, shift};
+  Activated right(Plain(hidden, column0, outs, size), scale, shift);
   sum_outer(left, right, mine.from, mine.to, size, pool, out, row0, column0, shared, outs);
 }
 

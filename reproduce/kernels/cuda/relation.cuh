@@ -5,32 +5,33 @@ struct Maps {
   int depth, height, width, rows, columns;
 };
 
-// u of one (output, tap), all channels.
+// u of one (output, tap), all channels: from the centre's value of map a and the neighbour's of map b.
 struct Relation {
   Maps maps;
-  index_t map, plane;
-  int centre, near;
+  const scalar_t *centre, *other;
+  int near, plane;
   bool inside;
 
   __device__ explicit Relation(const Maps& of)
-      : maps(of), map(0), plane(static_cast<index_t>(of.height) * of.width), centre(0), near(-1), inside(false) {}
+      : maps(of), centre(of.a), other(of.b), near(-1), plane(of.height * of.width), inside(false) {}
 
   // At a column of (N, T * L).
-  __device__ void place(Spot spot, bool exists) {
+  __device__ void place(Spot spot, bool is_there) {
     int outputs = maps.rows * maps.columns, t = spot.at / outputs, o = spot.at % outputs;
-    place(spot.n, o / maps.columns, o % maps.columns, t / KERNEL, t % KERNEL, exists);
+    place(spot.n, o / maps.columns, o % maps.columns, t / KERNEL, t % KERNEL, is_there);
   }
 
-  __device__ void place(index_t n, int oy, int ox, int ky, int kx, bool exists) {
-    inside = exists;
-    if (!exists) return;
-    map = n * maps.depth * plane;
-    centre = STRIDE * oy * maps.width + STRIDE * ox;
+  __device__ void place(int n, int oy, int ox, int ky, int kx, bool is_there) {
+    inside = is_there;
+    if (!is_there) return;
+    index_t map = static_cast<index_t>(n) * (maps.depth * plane);
     near = neighbour(oy, ox, ky, kx, maps.height, maps.width);
+    centre = pin(maps.a + map + STRIDE * (oy * maps.width + ox));
+    other = pin(maps.b + map + (exists(near) ? near : 0));
   }
 
-  __device__ sum_t left(int d) const { return maps.a[map + d * plane + centre]; }
-  __device__ sum_t right(int d) const { return near < 0 ? sum_t(0) : maps.b[map + d * plane + near]; }
+  __device__ sum_t left(int d) const { return load(centre, d * plane); }
+  __device__ sum_t right(int d) const { return exists(near) ? load(other, d * plane) : sum_t(0); }
   __device__ sum_t join(sum_t left, sum_t right, int d) const {
 #if FORM == 1
     return left * right + maps.c[d];
@@ -39,9 +40,5 @@ struct Relation {
     return left - right;
 #endif
   }
-  __device__ sum_t at(int d) const {
-    if (!inside || d >= maps.depth) return 0;
-    sum_t u = join(left(d), right(d), d);
-    return u > 0 ? u : sum_t(0);
-  }
+  __device__ sum_t at(int d) const { return activate(join(left(d), right(d), d)); }
 };

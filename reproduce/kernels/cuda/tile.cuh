@@ -6,6 +6,9 @@
 
 #define COLUMNS (4096 / ROWS)
 #define DEPTH 16
+#ifndef DEEP
+#define DEEP 4  // steps of a product that are written out
+#endif
 #define HIGH (ROWS + 4)  // from one depth to the next in shared memory: whole vectors, on other banks
 #define WIDE (COLUMNS + 4)
 #define POOL (DEPTH * (HIGH + WIDE))
@@ -16,51 +19,60 @@ struct alignas(16) Quad {
 
 // A column of the batch: its sample, and its place among the ``size`` columns of that sample.
 struct Spot {
-  index_t n;
-  int at;
+  int n, at;
 };
 
 __device__ __forceinline__ Spot locate(index_t column, int size) {
-  return Spot{column / size, static_cast<int>(column % size)};
+  return Spot{static_cast<int>(column / size), static_cast<int>(column % size)};
 }
 __device__ __forceinline__ Spot advance(Spot spot, int by, int size) {
   unsigned int at = static_cast<unsigned int>(spot.at) + by, whole = size;
-  return Spot{spot.n + at / whole, static_cast<int>(at % whole)};
+  return Spot{spot.n + static_cast<int>(at / whole), static_cast<int>(at % whole)};
 }
 
-// Four columns from ``spot`` on, the first ``count`` of them, of row ``m`` of a (N, rows, size) matrix; with rows = 0
-// of a (M, size) matrix that is the same for every sample. Whole vectors where the address allows.
+// Four adjacent columns of a (N, rows, size) matrix, the first ``count`` of them: where each begins. With rows = 0 of a
+// (M, size) matrix that is the same for every sample. Found once per tile; a row is ``size`` further than the one before.
 __device__ __forceinline__ bool is_vector(const void* address) {
   return reinterpret_cast<unsigned long long>(address) % 16 == 0;
 }
-__device__ __forceinline__ void load4(sum_t (&value)[4], const scalar_t* __restrict__ from, Spot spot, int m, int rows,
-                                      int size, int count) {
-  index_t at = (spot.n * rows + m) * size + spot.at;
-  if (count >= 4 && spot.at + 4 <= size && is_vector(from + at)) {
-    Quad quad = *reinterpret_cast<const Quad*>(from + at);
+struct Four {
+  index_t first;
+  int step[3], count, size;  // from the first column to the others, which may lie in the next samples
+  bool whole;                // they are adjacent in memory, too, and so they are in every row
+  __device__ Four(Spot spot, int rows, int wide, int many) : count(many), size(wide), whole(many >= 4 && wide % 4 == 0) {
+    first = static_cast<index_t>(spot.n) * (rows * size) + spot.at;
 #pragma unroll
-    for (int j = 0; j < 4; ++j) value[j] = quad.v[j];
-    return;
+    for (int j = 0; j < 3; ++j) {
+      step[j] = j + 1;
+      if (whole) continue;
+      Spot other = advance(spot, j + 1, size);
+      step[j] = (other.n - spot.n) * rows * size + other.at - spot.at;
+    }
   }
+  __device__ void read(sum_t (&value)[4], const scalar_t* __restrict__ from, int m) const {
+    const scalar_t* row = from + first + m * size;
+    if (whole && is_vector(from)) {
+      Quad quad = *reinterpret_cast<const Quad*>(row);
 #pragma unroll
-  for (int j = 0; j < 4; ++j) {
-    value[j] = j < count ? from[(spot.n * rows + m) * size + spot.at] : sum_t(0);
-    spot = advance(spot, 1, size);
-  }
-}
-__device__ __forceinline__ void store4(const sum_t (&value)[4], scalar_t* __restrict__ to, Spot spot, int m, int rows,
-                                       int size, int count) {
-  index_t at = (spot.n * rows + m) * size + spot.at;
-  if (count >= 4 && spot.at + 4 <= size && is_vector(to + at)) {
-    *reinterpret_cast<Quad*>(to + at) = Quad{{value[0], value[1], value[2], value[3]}};
-    return;
-  }
+      for (int j = 0; j < 4; ++j) value[j] = quad.v[j];
+      return;
+    }
+    value[0] = count > 0 ? row[0] : sum_t(0);
 #pragma unroll
-  for (int j = 0; j < 4; ++j) {
-    if (j < count) to[(spot.n * rows + m) * size + spot.at] = value[j];
-    spot = advance(spot, 1, size);
+    for (int j = 1; j < 4; ++j) value[j] = j < count ? row[step[j - 1]] : sum_t(0);
   }
-}
+  __device__ void write(const sum_t (&value)[4], scalar_t* __restrict__ to, int m) const {
+    scalar_t* row = to + first + m * size;
+    if (whole && is_vector(to)) {
+      *reinterpret_cast<Quad*>(row) = Quad{{value[0], value[1], value[2], value[3]}};
+      return;
+    }
+    if (count > 0) row[0] = value[0];
+#pragma unroll
+    for (int j = 1; j < 4; ++j)
+      if (j < count) row[step[j - 1]] = value[j];
+  }
+};
 
 // The columns [from, to) of a block: ``strips`` tiles of the batch.
 struct Stretch {
@@ -96,57 +108,67 @@ __device__ __forceinline__ void add_outer(sum_t (&total)[4][4], const sum_t* lef
     for (int j = 0; j < 4; ++j) total[i][j] += l.v[i] * r.v[j];
 }
 
-// total += left(row, k) * right.at(k) over k < depth. ``right`` is placed at this thread's own_column(), of which it
-// gives zeros where the column does not exist; ``left`` gives zeros for rows that do not exist. ``kept``: the product
-// before this one had the same left side; where it is no deeper than the pool, it still lies there.
+// total += left.at(row, k) * right.at(k) over k < depth. ``right`` is placed at this thread's own_column(), ``inside``
+// where that exists; ``left`` has ``rows`` rows. ``kept``: the product before this one had the same left side; where it
+// is no deeper than the pool, it still lies there. Full groups of DEPTH are read without asking for every value.
 template <class Left, class Right>
 __device__ __forceinline__ void multiply(sum_t (&total)[4][4], const Left& left, const Right& right, int depth,
                                          sum_t* pool, bool kept = false) {
-  sum_t *l = pool, *r = pool + DEPTH * HIGH;
+  sum_t *l = pool, *r = pool + DEPTH * HIGH + own_column();
+  const int turns = DEPTH * COLUMNS / THREADS, turn = THREADS / COLUMNS;  // values of the right side per thread
+#pragma unroll 1
   for (int start = 0; start < depth; start += DEPTH) {
-    if (!kept || depth > DEPTH)
+    int mine = start + threadIdx.x / COLUMNS;
+    if (!kept || depth > DEPTH) {
+#pragma unroll 1
       for (int e = threadIdx.x; e < DEPTH * ROWS; e += THREADS) {
         int k = e / ROWS, row = e % ROWS;
-        l[k * HIGH + row] = start + k < depth ? left(row, start + k) : sum_t(0);
+        l[k * HIGH + row] = start + k < depth && row < left.rows ? left.at(row, start + k) : sum_t(0);
       }
-    for (int k = threadIdx.x / COLUMNS; k < DEPTH; k += THREADS / COLUMNS)
-      r[k * WIDE + own_column()] = start + k < depth ? right.at(start + k) : sum_t(0);
+    }
+    if (right.inside && start + DEPTH <= depth) {
+#pragma unroll (turns < 8 ? turns : 8)
+      for (int i = 0; i < turns; ++i) r[(mine - start + i * turn) * WIDE] = right.at(mine + i * turn);
+    } else {
+#pragma unroll 1
+      for (int i = 0; i < turns; ++i) {
+        int k = mine + i * turn;
+        r[(k - start) * WIDE] = right.inside && k < depth ? right.at(k) : sum_t(0);
+      }
+    }
     __syncthreads();
     int half = start + DEPTH / 2 < depth ? DEPTH : DEPTH / 2;  // thin matrices fill half of the pool
-#pragma unroll
-    for (int k = 0; k < DEPTH; ++k) {
-      if (k >= half) break;
-      add_outer(total, l + k * HIGH + tile_row(), r + k * WIDE + tile_column());
-    }
+#pragma unroll DEEP
+    for (int k = 0; k < half; ++k)
+      add_outer(total, l + k * HIGH + tile_row(), pool + DEPTH * HIGH + k * WIDE + tile_column());
     __syncthreads();
   }
 }
 
-// A row-major matrix, or its transpose, with zeros beyond its rows.
+// A row-major matrix from one row on, or its transpose.
 struct Matrix {
   const scalar_t* data;
-  int first, rows;
-  index_t row_step, depth_step;
-  __device__ sum_t operator()(int row, int k) const {
-    return first + row < rows ? data[(first + row) * row_step + k * depth_step] : sum_t(0);
-  }
+  int rows, row_step, depth_step;
+  __device__ Matrix(const scalar_t* of, int first, int high, int row, int depth)
+      : data(of + static_cast<index_t>(first) * row), rows(high - first), row_step(row), depth_step(depth) {}
+  __device__ sum_t at(int row, int k) const { return load(data, row * row_step + k * depth_step); }
 };
 
 // Columns of a stored (N, rows, size) matrix, as they are, from row ``first`` on.
 struct Plain {
   const scalar_t* data;
+  const scalar_t* mine;
   int first, rows, size;
-  index_t base;
   bool inside;
   __device__ Plain(const scalar_t* of, int from, int high, int wide)
-      : data(of), first(from), rows(high), size(wide), base(0), inside(false) {}
+      : data(of), mine(of), first(from), rows(high), size(wide), inside(false) {}
   __device__ void place(Spot spot, bool exists) {
     inside = exists;
-    if (exists) base = (spot.n * rows + first) * size + spot.at;
+    if (exists) mine = pin(data + static_cast<index_t>(spot.n) * (rows * size) + first * size + spot.at);
   }
-  __device__ sum_t at(int row) const {
-    return inside && first + row < rows ? data[base + static_cast<index_t>(row) * size] : sum_t(0);
-  }
+  __device__ bool is_inside() const { return inside; }
+  __device__ int high() const { return rows - first; }  // rows that there are from the first on
+  __device__ sum_t at(int row) const { return load(mine, row * size); }
 };
 
 // Sums over the columns of the tile, in a fixed order, of one value a thread and row. Thread r < ROWS has that of row r.

@@ -5,8 +5,9 @@ Every choice follows from shapes alone, so that sums are formed in the same orde
 
 from torch import Tensor
 
-from reproduce.kernels.cuda import local as launch
+from reproduce.kernels.cuda import local
 from reproduce.kernels.cuda.compile import Macros
+from reproduce.kernels.cuda.launcher import THREADS
 from reproduce.kernels.window import Window
 
 TILE = 4096  # values of a tile, ROWS x COLUMNS, as in tile.cuh
@@ -26,10 +27,20 @@ def fit(rows: int) -> int:
     return min(HEIGHTS, key=lambda height: cdiv(rows, height) * (height + HEIGHTS[0]))
 
 
+def count_parts(taps: int) -> int:
+    """Return the threads that share one output: the least power of two that leaves each at most seven taps, and 32."""
+    return min(32, 1 << (cdiv(taps, 7) - 1).bit_length())
+
+
+def split_columns(window: Window) -> int:
+    """Return the outputs of a block whose threads share them by taps, SPLIT in common.cuh."""
+    return THREADS // count_parts(window.taps)
+
+
 def fused_macros(like: Tensor, window: Window, rows: int, across: int | None = None, **more: int) -> Macros:
     """Return the macro set of a fused kernel: FORM or CENTRE in ``more``, ROWS and ACROSS for its matrices."""
     sizes = {"ROWS": fit(rows)} if across is None else {"ROWS": fit(rows), "ACROSS": fit(across)}
-    return (*launch.local_macros(like, window), *more.items(), *sizes.items())
+    return (*local.local_macros(like, window), *more.items(), *sizes.items())
 
 
 def tile_height(macros: Macros) -> int:
@@ -42,21 +53,26 @@ def tile_width(macros: Macros) -> int:
     return TILE // tile_height(macros)
 
 
-def make_grid(macros: Macros, rows: int, total: int, strips: int = 1) -> tuple[int, int, int]:
-    """Return the grid for ``rows`` x ``total`` values (columns of all samples), ``strips`` tiles a block."""
-    return cdiv(total, strips * tile_width(macros)), cdiv(rows, tile_height(macros)), 1
+def make_grid(macros: Macros, rows: int, total: int, strips: int = 1, times: int = 1) -> tuple[int, int, int]:
+    """Return the grid for ``rows`` x ``total`` values (columns of all samples), ``strips`` tiles per block.
+
+    ``times``: so many of these matrices, one per tap, beside one another in grid y.
+    """
+    return cdiv(total, strips * tile_width(macros)), times * cdiv(rows, tile_height(macros)), 1
 
 
-def count_strips(macros: Macros, rows: int, total: int) -> int:
+def count_strips(macros: Macros, rows: int, total: int, times: int = 1) -> int:
     """Return the tiles of a block where it keeps something from one to the next."""
-    width, height, _ = make_grid(macros, rows, total)
+    width, height, _ = make_grid(macros, rows, total, 1, times)
     return max(1, min(STRIPS, width * height // BLOCKS))
 
 
-def make_outer_grid(macros: Macros, rows: int, across: int, total: int) -> tuple[int, tuple[int, int, int]]:
-    """Return (columns that a block sums, grid) for a gradient of ``rows`` x ``across`` over ``total`` columns."""
+def make_outer_grid(
+    macros: Macros, rows: int, across: int, total: int, times: int = 1
+) -> tuple[int, tuple[int, int, int]]:
+    """Return (columns per block, grid) for ``times`` gradients, sums over ``total`` columns."""
     sizes = dict(macros)
-    tiles = cdiv(rows, sizes["ROWS"]), cdiv(across, sizes["ACROSS"])
+    high, wide = cdiv(rows, sizes["ROWS"]), times * cdiv(across, sizes["ACROSS"])
     least, most = CHUNK
-    chunk = min(most, max(least, least * cdiv(total * tiles[0] * tiles[1], least * BLOCKS)))
-    return chunk, (cdiv(total, chunk), *tiles)
+    chunk = min(most, max(least, least * cdiv(total * high * wide, least * BLOCKS)))
+    return chunk, (cdiv(total, chunk), high, wide)

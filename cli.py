@@ -29,6 +29,7 @@ from reproduce.console.options import (
     Settings,
 )
 from reproduce.console.output import ask_first, print_rendered, show, show_plan, show_records
+from reproduce.data.verbs import add_verbs as add_data
 from reproduce.recipes.recipe import EVAL_MODES
 
 app = typer.Typer(
@@ -175,24 +176,6 @@ def show_run(
 
 
 @app.command()
-def data(
-    action: Annotated[str, typer.Argument(help="ls | show | fetch | unpack.")] = "ls",
-    name: Annotated[
-        str | None, typer.Argument(help="Name of a data set, a path, or an archive.", show_default=False)
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Say which data sets there are, what one is, fetch one, or unpack its archive."""
-    from reproduce.data.catalogue import act
-
-    result = act(action, name)
-    if as_json:
-        show(result)
-    else:
-        show_records(result if isinstance(result, list) else [result])
-
-
-@app.command()
 def doctor(as_json: Json = False) -> None:
     """Say what this machine can do: versions, devices, and which kernels run, and why."""
     from reproduce.bench.doctor import examine
@@ -205,7 +188,7 @@ def doctor(as_json: Json = False) -> None:
             print(f"{name:<12} {value}")
 
 
-for add_verbs in (add_tables, add_bench, add_figures, add_claims, add_report):
+for add_verbs in (add_data, add_tables, add_bench, add_figures, add_claims, add_report):
     add_verbs(app)
 
 if __name__ == "__main__":

@@ -98,6 +98,7 @@ def test_all_pairs_meet(source):
     assert len(sets) < len(full(source)) / 2
 
 
+@pytest.mark.product(8)
 @pytest.mark.slow
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize("source", MORE)

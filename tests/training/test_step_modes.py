@@ -84,6 +84,7 @@ def test_compiled_passes_have_the_same_gradients() -> None:
 
 
 @needs_compiler
+@pytest.mark.product(3)
 @pytest.mark.slow
 @pytest.mark.parametrize("row", FAMILIES)
 def test_every_family_can_be_compiled(row: str) -> None:

@@ -208,6 +208,7 @@ def test_a_few_damages_of_every_kind_are_seen(kind: str, home: Path, tmp_path: P
     assert refused
 
 
+@pytest.mark.product(6)
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_many_damages_of_every_kind_are_seen(kind: str, home: Path, tmp_path: Path) -> None:

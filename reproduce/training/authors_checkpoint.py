@@ -1,6 +1,6 @@
 """Checkpoints that other projects' trainers write, read as weights of a row of ours. Nothing in them runs code.
 
-weights = read_published(Path("best_model.ckpt"))      # which network it is, is read off its names and shapes
+weights = read_published(path)                          # which network it is, is read off its names and shapes
 weights.recipe.row, weights.tensors, weights.epoch, weights.assumed
 
 Known: the tables of :mod:`reproduce.models.published.families`, and files of our own names without a recipe.

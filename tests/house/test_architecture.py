@@ -255,3 +255,11 @@ def test_the_search_for_unpickling_finds_it(tmp_path: Path) -> None:
             patch.setattr(Path, "read_text", lambda self, line=line: line)
             with pytest.raises(AssertionError):
                 test_nothing_is_unpickled_and_no_archive_unpacks_itself(path)
+
+
+def test_every_test_file_has_a_name_of_its_own() -> None:
+    """pytest imports test files by their bare names, where their folder is no package."""
+    names = [
+        path.name for path in sorted((ROOT / "tests").rglob("test_*.py")) if not (path.parent / "__init__.py").exists()
+    ]
+    assert sorted(names) == sorted(set(names))

@@ -8,7 +8,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --durations=20
 .PHONY: demo test test-slow lint types check golden structure report sums clean
 
 demo: $(VENV)/installed
-	$(BIN)/attnrepro table hierarchical
+	$(BIN)/attnrepro table hierarchical --yes
 
 test: $(VENV)/developed lint types
 	$(PYTEST) -m "not slow and not gpu and not sanitizer and not network"
